@@ -1,7 +1,7 @@
 """What the broker holds: a quorum queue per class of task, fixed-delay wait queues, a dead-letter queue and a probe.
 
 Back-off uses wait queues of one fixed TTL each; a per-message TTL in one queue would block behind its head. A wait
-queue is fed through a fanout exchange of its own, so the routing key of a waiting message stays that of its class queue;
+queue is fed through a fanout exchange of its own, so a waiting message keeps the routing key of its class queue;
 it dead-letters to the default exchange without a key of its own, which hands the message back to that queue.
 
 Source queues dead-letter at least once, which RabbitMQ allows only with `overflow: reject-publish`
