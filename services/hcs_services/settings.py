@@ -1,0 +1,107 @@
+"""Settings of every tier, from the environment; secrets are files, read anew each time a connection is made.
+
+A secret that is rotated by the kubelet is therefore used by the next connection without a restart, and no secret
+value is ever part of the settings object, its repr or a log line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Tier = Literal["gateway", "write-api", "async-api", "read-api", "worker", "migrate"]
+
+
+class MissingCredentialError(Exception):
+    """A mounted credential file is absent or empty; the message names the file, never a value."""
+
+
+class Settings(BaseSettings):
+    """One process's settings. Times are seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    # identity
+    stack: str = Field("hcs", validation_alias="HCS_STACK")
+    tier: str = Field("", validation_alias="HCS_TIER")
+    namespace: str = Field("default", validation_alias="HCS_NAMESPACE")
+    credentials_dir: Path = Field(Path("/etc/hcs"), validation_alias="HCS_CREDENTIALS_DIR")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # engines
+    database_members_host: str = "localhost"
+    database_readers_host: str = ""
+    database_port: int = Field(3306, ge=1, le=65535)
+    database_name: str = "hcs"
+    database_tls: Literal["on", "off"] = "on"
+    cache_url: str = "redis://localhost:6379/0"
+    queue_url: str = "amqp://localhost:5672/"
+
+    # this process
+    http_port: int = Field(8080, ge=0, le=65535)
+    admin_port: int = Field(9090, ge=0, le=65535)
+    shard: int = Field(0, ge=0)
+    drain_seconds: float = Field(3.0, ge=0)  # longer than the gateway's 2 s between DNS look-ups
+    grace_seconds: float = Field(20.0, gt=0)
+    request_timeout_ms: int = Field(10_000, ge=1)
+    max_request_timeout_ms: int = Field(60_000, ge=1)
+
+    # database pools: the sum over all pods stays below the accounts' MAX_USER_CONNECTIONS
+    database_pool_size: int = Field(16, ge=1)
+    reader_pool_size: int = Field(8, ge=1)
+    statement_timeout: float = Field(10.0, gt=0)
+    max_lag_seconds: float = Field(5.0, gt=0)
+    max_staleness_during_outage_seconds: float = Field(600.0, ge=0)
+    consistency_max_wait_ms: int = Field(50, ge=0)
+    migrate_deadline_seconds: float = Field(300.0, gt=0)
+
+    # cache behaviour
+    cache_ttl_seconds: float = Field(300.0, gt=0)
+    cache_jitter: float = Field(0.2, ge=0, lt=1)
+    cache_timeout_ms: int = Field(250, ge=1)
+    null_ttl_seconds: float = Field(5.0, ge=3, le=10)
+    tombstone_ttl_seconds: float = Field(120.0, gt=0)
+    fill_lease_ms: int = Field(3_000, ge=1)
+    l1_entries: int = Field(10_000, ge=0)
+    l1_ttl_ms: int = Field(1_000, ge=0, le=1_000)
+    primary_reads: int = Field(8, ge=1)
+    replica_reads: int = Field(32, ge=1)
+
+    # queue, worker and its outside parts
+    publish_timeout: float = Field(5.0, gt=0)
+    worker_concurrency: int = Field(4, ge=1)
+    worker_prefetch: int = Field(4, ge=1)
+    email_url: str = "smtp://localhost:25"
+    payment_url: str = "http://localhost:8080"
+    object_store_url: str | None = None
+    object_store_bucket: str | None = None
+
+    # relay and retention (write API)
+    relay_lease_seconds: float = Field(5.0, gt=1)
+    relay_batch: int = Field(64, ge=1)
+    keys_kept_hours: int = Field(24, ge=24)
+    tasks_kept_days: int = Field(7, ge=7)
+
+    gateway_config: Path = Path("/etc/hcs/gateway/config.json")
+
+    def credential(self, name: str) -> str:
+        """Read the mounted file `name` (as `database/app-password`); raises MissingCredentialError."""
+        path = self.credentials_dir / name
+        try:
+            value = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise MissingCredentialError(f"cannot read the credential {path}: {error.strerror}") from None
+        if not value:
+            raise MissingCredentialError(f"the credential {path} is empty")
+        return value
+
+    def optional_credential(self, name: str) -> str | None:
+        """Like `credential`, or None where nothing is mounted under that name."""
+        return self.credential(name) if (self.credentials_dir / name).exists() else None
+
+    def signing_key(self, name: Literal["consistency", "task", "drain"]) -> bytes:
+        """The bytes of a mounted token key."""
+        return self.credential(f"tokens/{name}").encode()
