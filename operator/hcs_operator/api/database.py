@@ -1,0 +1,167 @@
+"""What one look at a stack's database has seen: frozen values that `decide.database` judges.
+
+An *instance* is one mysqld. *Members* form the Group Replication group; *readers* follow it asynchronously, outside it.
+Three verdicts are kept apart: alive (answers SQL), in the group (ONLINE, with a role), read-eligible (fresh enough).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hcs_operator.api.observed import PodView, Reason
+
+
+class Role(StrEnum):
+    """What a pod's mysqld is meant to be; equals the agent's `HCS_ROLE`."""
+
+    MEMBER = "member"
+    READER = "reader"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to log in over TLS: account, password, and the authority (PEM) that must have issued the server's certificate."""
+
+    user: str
+    password: str = field(repr=False)
+    ca: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One mysqld: `host` is the name in its certificate, `address` where it listens (the pod's IP)."""
+
+    name: str
+    role: Role
+    host: str
+    address: str
+    access: Access = field(repr=False, compare=False)
+    port: int = 3306
+
+
+@dataclass(frozen=True)
+class MemberGroup:
+    """The row of `hcs_meta.member_group`: which group this data directory belongs to. It travels with the data."""
+
+    group_name: str
+    epoch: int
+    solo: bool
+    """True while the group counts exactly one member, which may then bootstrap itself after a restart."""
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """The group in one instance's own view."""
+
+    state: str
+    """ONLINE, RECOVERING, OFFLINE, ERROR or UNREACHABLE, as the engine calls them."""
+    role: str
+    """PRIMARY, SECONDARY or empty."""
+    online: int
+    total: int
+
+    @property
+    def leads(self) -> bool:
+        """True when the instance sees itself as primary of a majority: the only test for "may be written to"."""
+        return self.state == "ONLINE" and self.role == "PRIMARY" and 2 * self.online > self.total
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A reader's replication channel (the unnamed one)."""
+
+    source: str
+    """Host it reads from now; the engine changes it by itself when the source goes (managed failover)."""
+    receiving: str
+    """ON, CONNECTING or OFF."""
+    applying: bool
+    managed_group: str
+    """Group name of its managed failover entry; empty when there is none."""
+    error_number: int = 0
+    error: str = ""
+    applying_seconds: float = 0.0
+    """Age of the transaction being applied since its commit on the primary; 0 when the applier is idle."""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The row of `hcs.heartbeat` as this instance has it."""
+
+    at: float
+    """Unix seconds by the primary's clock."""
+    age: float
+    """Seconds since then by this instance's own clock."""
+
+
+@dataclass(frozen=True)
+class CloneState:
+    """`performance_schema.clone_status` of the last CLONE INSTANCE this data directory saw as a recipient."""
+
+    state: str
+    """Not Started, In Progress, Completed or Failed."""
+    error: str
+    ended_seconds_ago: float | None
+    """None while it runs."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an instance that answers SQL says about itself."""
+
+    server_uuid: str
+    version: str
+    super_read_only: bool
+    gtid_executed: str
+    gtid_purged: str
+    member_group: MemberGroup | None
+    group: GroupState
+    channel: Channel | None = None
+    heartbeat: Heartbeat | None = None
+    clone: CloneState | None = None
+    busy_reads: int = 0
+    """Sessions of `hcs_read` that are executing a statement."""
+    applier_queue: int = 0
+    """Transactions received by the group's applier and not yet applied."""
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """One instance: its pod, and either what it says (`facts`) or why it says nothing (`silence`)."""
+
+    instance: Instance
+    pod: PodView
+    facts: Facts | None
+    silence: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Which pod template of a StatefulSet is the current one."""
+
+    name: str
+    """`status.updateRevision`, compared with a pod's label controller-revision-hash."""
+    fingerprint: str
+    """The template's annotation highconcurrency.dev/template-hash: all that matters, the agent's image left out."""
+
+
+@dataclass(frozen=True)
+class DatabaseView:
+    """The whole database of one stack at one look."""
+
+    namespace: str
+    stack: str
+    uid: str
+    """uid of the custom resource."""
+    members_wanted: int
+    max_lag: float
+    """Seconds; `spec.readReplicas.maxLag`."""
+    drain_timeout: float
+    """Seconds; `spec.autoscaling.readReplicas.scaleIn.drainTimeout`."""
+    instances: tuple[InstanceView, ...] = ()
+    revisions: Mapping[Role, Revision] = field(default_factory=dict)
+    replication: Access | None = field(default=None, repr=False, compare=False)
+    """Account `hcs_repl`, given to readers for clone and channel."""
+
+    def of(self, role: Role) -> tuple[InstanceView, ...]:
+        """Return the instances of one role in order of their ordinals."""
+        return tuple(view for view in self.instances if view.instance.role is role)

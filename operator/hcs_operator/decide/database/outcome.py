@@ -1,0 +1,37 @@
+"""The database's plan as a value: what to do now, and what there is to say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.steps import Step
+
+Labels = Mapping[str, Mapping[str, str | None]]
+"""By pod: label → value; None means the label must not be there."""
+
+
+@dataclass(frozen=True)
+class DatabasePlan:
+    """What one look at a database asks for. `steps` are done in order; the first that fails ends the look."""
+
+    steps: tuple[Step, ...] = ()
+    labels: Labels = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """`status.database` without the claim, which is written by the step `Claim` alone."""
+    journal: Mapping[str, Any] | None = None
+    """`status.journal` of the multi-step operation under way: operation, instance, step, startedAt."""
+    primary_ready: bool = False
+    """A member leads a majority, takes writes, and has its accounts: the schema migration may run."""
+    readers_ready: int = 0
+    """Read-eligible readers."""
+    drained: frozenset[str] = frozenset()
+    """Readers asked to go that nobody reads from any more (or whose drain timed out): the count may be lowered."""
+    waiting: Reason | None = None
+    """Why `primary_ready` is False, in words; passes by itself."""
+    problem: Reason | None = None
+    """What does not pass by itself: for `Stalled`, with its remedy."""
+    durability: Reason | None = None
+    """Why `DurabilitySatisfied` is False."""
+    replication: Reason | None = None
+    """Why `ReplicationHealthy` is False."""

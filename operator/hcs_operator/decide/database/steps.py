@@ -1,0 +1,81 @@
+"""What may be done to a database, as values: `decide` makes them, `act.database.execute` carries them out.
+
+Every step can be repeated: it checks what it finds and does what is left. None destroys rows that exist only there.
+"""
+
+from dataclasses import dataclass, field
+
+from hcs_operator.api.database import Access, Instance
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Write into status, conditionally on its resourceVersion, which member bears which group. Always the first."""
+
+    namespace: str
+    stack: str
+    uid: str
+    seed: str
+    epoch: int
+    group_name: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Found the claimed group on its seed: write the `hcs_meta.member_group` row, by which the seed's agent bootstraps.
+
+    Refused by an instance that holds transactions or another group's row.
+    """
+
+    seed: Instance
+    epoch: int
+    group_name: str
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Start `CLONE INSTANCE` on a reader and leave it running; its mysqld ends and is restarted over the copy."""
+
+    reader: Instance
+    donor: Instance
+    replication: Access = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Give a reader its managed channel to the group, whatever channel it had before, and start it."""
+
+    reader: Instance
+    source: Instance
+    group_name: str
+    replication: Access = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """START REPLICA on a reader whose channel is right but stopped."""
+
+    reader: Instance
+
+
+@dataclass(frozen=True)
+class Quiesce:
+    """STOP REPLICA on a reader that is to go: its heartbeat ages, and the services leave it."""
+
+    reader: Instance
+
+
+@dataclass(frozen=True)
+class Recreate:
+    """Delete a pod so that its StatefulSet makes it anew from the current template (they are OnDelete)."""
+
+    namespace: str
+    pod: str
+    uid: str
+    why: str
+
+
+Step = Claim | Found | Clone | Follow | Resume | Quiesce | Recreate
+
+SqlStep = Found | Clone | Follow | Resume | Quiesce
+"""Steps that go to an instance; the others go to the API server."""
