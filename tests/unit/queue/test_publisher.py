@@ -1,0 +1,122 @@
+"""Publishing is done when the broker says so."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.unit.queue.broker import PlayedBroker
+
+from hcs_services.queue.publisher import NotAccepted, Publisher
+from hcs_services.queue.session import Broker
+
+pytestmark = pytest.mark.unit
+
+NOWHERE = Broker("amqp://nowhere", lambda: "")
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[tuple[Publisher, PlayedBroker]]:
+    broker = PlayedBroker()
+    publisher = Publisher(NOWHERE, "test", open_session=broker.open)
+    task = asyncio.create_task(publisher.run())
+    try:
+        yield publisher, broker
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def published(
+    publisher: Publisher, broker: PlayedBroker, count: int, patience: float = 5.0
+) -> list[asyncio.Task[None]]:
+    """`count` publishes in flight, all on the wire."""
+    tasks = [asyncio.create_task(publisher.publish("hcs.default", b"%d" % n, {}, patience)) for n in range(count)]
+    async with asyncio.timeout(5):
+        while not (broker.sessions and len(broker.channel.published) == count):
+            await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_publish_returns_only_after_its_own_confirm() -> None:
+    async with running() as (publisher, broker):
+        first, second = await published(publisher, broker, 2)
+        broker.channel.confirm(2)
+        await second
+        assert not first.done()
+        broker.channel.confirm(1)
+        await first
+
+
+async def test_one_confirm_can_settle_all_up_to_its_tag() -> None:
+    async with running() as (publisher, broker):
+        tasks = await published(publisher, broker, 3)
+        broker.channel.confirm(2, multiple=True)
+        await asyncio.gather(*tasks[:2])
+        assert not tasks[2].done()
+        broker.channel.confirm(3)
+        await tasks[2]
+
+
+async def test_a_message_that_no_queue_takes_is_not_accepted_though_the_broker_confirms_it() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        broker.channel.send_back(0)
+        broker.channel.confirm(1)
+        with pytest.raises(NotAccepted, match="NO_ROUTE"):
+            await task
+
+
+async def test_a_refused_message_is_not_accepted() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        broker.channel.confirm(1, name="Basic.Nack")
+        with pytest.raises(NotAccepted, match="refused"):
+            await task
+
+
+async def test_a_confirm_that_does_not_come_in_time_is_not_accepted() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1, patience=0.01)
+        with pytest.raises(NotAccepted, match="no confirm"):
+            await task
+
+
+async def test_a_lost_connection_fails_what_is_in_flight_and_the_next_one_works() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        broker.sessions[0].hang_up()
+        with pytest.raises(NotAccepted, match="lost"):
+            await task
+        again = asyncio.create_task(publisher.publish("hcs.default", b"again"))
+        async with asyncio.timeout(5):
+            while len(broker.sessions) < 2 or not broker.channel.published:
+                await asyncio.sleep(0.01)
+        broker.channel.confirm(1)
+        await again
+
+
+async def test_a_broker_under_alarm_is_not_asked() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        broker.channel.confirm(1)
+        await task
+        broker.sessions[0].blocked = True
+        with pytest.raises(NotAccepted, match="alarm"):
+            await publisher.publish("hcs.default", b"more")
+        assert len(broker.channel.published) == 1
+
+
+async def test_without_a_connection_a_publish_gives_up_at_its_time_out() -> None:
+    publisher = Publisher(NOWHERE, "test")
+    with pytest.raises(NotAccepted, match="no connection"):
+        await publisher.publish("hcs.default", b"", {}, 0.01)
+
+
+async def test_messages_are_persistent() -> None:
+    async with running() as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        assert broker.channel.published[0][3].delivery_mode == 2
+        broker.channel.confirm(1)
+        await task
