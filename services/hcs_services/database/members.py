@@ -1,0 +1,291 @@
+"""The primary, found by asking the group, and a bounded pool of connections to it.
+
+A member is the primary if its *own* view says: I am ONLINE, I am PRIMARY, a majority is ONLINE. Whoever asks gets a
+connection to it within the request's deadline or `DatabaseUnavailable`. Connections to a member that is no longer the
+primary are closed at once, those in use too: a demoted primary answers with stale rows and commits nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from hcs_services import request_context
+from hcs_services.database import errors
+from hcs_services.database.connection import Connection, account, open_connection
+from hcs_services.database.group_view import OWN_VIEW, View, choose, view_of
+from hcs_services.database.resolver import resolve
+from hcs_services.settings import Settings
+
+PROBE_SECONDS = 2.0
+WATCH_SECONDS = 2.0
+_PAUSE = (0.05, 0.2)  # between looks while nobody is primary
+_SILENT_LOOKS = 2  # a primary that does not answer, and that nobody replaces, is given up after so many looks
+_WAIT_OUTSIDE_REQUESTS = 10.0
+
+CHANGES = Counter("hcs_database_primary_changes_total", "How often this process found another primary.")
+WAITING = Gauge("hcs_database_pool_waiting", "Requests that wait for a connection to the primary.")
+IN_USE = Gauge("hcs_database_pool_in_use", "Connections to the primary in use.")
+
+_log = structlog.get_logger(__name__)
+
+
+class PrimaryPool:
+    """At most `size` connections to the current primary."""
+
+    def __init__(
+        self,
+        addresses: Callable[[], Awaitable[list[str]]],
+        connect: Callable[[str], Awaitable[Connection]],
+        *,
+        size: int,
+    ) -> None:
+        self._addresses = addresses
+        self._connect = connect
+        self._size = size
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
+        self._looking: asyncio.Task[str | None] | None = None
+        self._commits: set[asyncio.Task[None]] = set()
+        self._detached: set[Connection] = set()  # owned by a commit whose caller was cancelled
+        self._silent = 0
+        self._closed = False
+        self.primary: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, user: str) -> PrimaryPool:
+        """The pool of `user` (`hcs_app`, `hcs_read`, `hcs_migrate`) at the members that the settings name."""
+        login = account(settings, user, host=settings.database_members_host)
+        return cls(
+            lambda: resolve(settings.database_members_host),
+            lambda address: open_connection(login, address),
+            size=settings.database_pool_size,
+        )
+
+    async def refresh(self, suspect: str | None = None) -> str | None:
+        """Ask all members at once who the primary is; concurrent callers share one look."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(suspect))
+        return await asyncio.shield(self._looking)
+
+    async def watch(self) -> None:
+        """Look on for ever, so that a change is noticed before a request pays for it. Run in the Background."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load only
+            idle = self._take_idle()
+            view = await self._view(idle) if idle is not None else None
+            if view is None or not view.writable:
+                await self.refresh()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit mode; raises DatabaseUnavailable."""
+        await self._take_slot()
+        try:
+            connection = await self._checkout()
+            try:
+                yield connection
+            except BaseException as error:
+                self._judge(connection, error)
+                raise
+            finally:
+                self._checkin(connection)
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def transaction(self, *, track_gtid: bool = False) -> AsyncIterator[Connection]:
+        """A transaction, committed at the end of the block unless it raises.
+
+        Raises TransactionLost if it certainly did not commit, OutcomeUnknown if nobody knows, DatabaseUnavailable if
+        it never began. COMMIT goes on when the caller is cancelled; its connection stays out of the pool until then.
+        `track_gtid` leaves the server's executed set, read after COMMIT, in the connection's `committed_gtid`.
+        """
+        async with self.connection() as connection:
+            try:
+                await connection.begin()
+                yield connection
+            except BaseException as error:
+                self._judge(connection, error)
+                await self._abandon(connection)
+                if errors.meaning(error) in {errors.Meaning.LOOK_AGAIN, errors.Meaning.REPEAT}:
+                    raise errors.TransactionLost(str(error)[:200]) from error
+                raise
+            await self._commit(connection, track_gtid=track_gtid)
+
+    async def close(self) -> None:
+        """Wait for commits under way, then close every connection."""
+        self._closed = True
+        if self._commits:
+            await asyncio.wait(self._commits, timeout=PROBE_SECONDS)
+        self._drop_all()
+
+    # -- the parts ------------------------------------------------------------------------------------------------
+
+    async def _look(self, suspect: str | None) -> str | None:
+        try:
+            addresses = await self._addresses()
+        except OSError:
+            addresses = []  # DNS is away: nothing is known, the connections at hand may still be good
+            if self.primary is not None:
+                addresses = [self.primary]
+        answers = await asyncio.gather(*(self._ask(address) for address in addresses))
+        views = {address: view for address, view in zip(addresses, answers, strict=True) if view is not None}
+        found = choose(views, suspect)
+        if found is None and self.primary is not None and self.primary not in views:
+            # too busy to answer is not demoted: one silent look closes nothing
+            self._silent += 1
+            if self._silent < _SILENT_LOOKS:
+                return self.primary
+        self._silent = 0
+        self._adopt(found)
+        return self.primary
+
+    async def _ask(self, address: str) -> View | None:
+        try:
+            connection = await self._connect(address)
+        except Exception:  # noqa: BLE001 - whatever the reason, this member does not say that it is the primary
+            return None
+        return await self._view(connection)
+
+    async def _view(self, connection: Connection) -> View | None:
+        """Ask over this connection; it joins the idle ones if it leads to the primary, else it is closed."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                row = await connection.fetch_one(OWN_VIEW)
+        except Exception:  # noqa: BLE001 - as above
+            connection.close()
+            return None
+        self._keep(connection)
+        return view_of(row) if row else None
+
+    def _adopt(self, found: str | None) -> None:
+        if found == self.primary:
+            return
+        _log.info("primary changed", before=self.primary, now=found)
+        CHANGES.inc()
+        self.primary = found
+        self._drop_all()
+
+    def _drop_all(self) -> None:
+        for connection in [*self._idle, *self._used]:
+            if connection.address != self.primary or self._closed:
+                connection.close()
+        self._idle = [connection for connection in self._idle if not connection.broken]
+
+    async def _take_slot(self) -> None:
+        WAITING.inc()
+        try:
+            async with asyncio.timeout(request_context.remaining(_WAIT_OUTSIDE_REQUESTS)):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise errors.DatabaseUnavailable("all connections are in use") from None
+        finally:
+            WAITING.dec()
+
+    async def _checkout(self) -> Connection:
+        until = time.monotonic() + request_context.remaining(_WAIT_OUTSIDE_REQUESTS)
+        while not self._closed:
+            connection = self._take_idle() or await self._open()
+            if connection is not None:
+                self._used.add(connection)
+                IN_USE.set(len(self._used))
+                return connection
+            pause = random.uniform(*_PAUSE)  # noqa: S311 - spreads load only
+            if time.monotonic() + pause >= until:
+                break
+            await asyncio.sleep(pause)
+        raise errors.DatabaseUnavailable("no primary could be reached")
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.broken and connection.address == self.primary:
+                return connection
+            connection.close()
+        return None
+
+    async def _open(self) -> Connection | None:
+        address = self.primary or await self.refresh()
+        if address is None:
+            return None
+        try:
+            connection = await self._connect(address)
+        except Exception as error:  # noqa: BLE001 - refused, unreachable, too many connections: all mean look again
+            _log.info("cannot connect to the primary", address=address, error=str(error)[:200])
+            await self.refresh(suspect=address)
+            return None
+        if address != self.primary:
+            connection.close()
+            return None
+        return connection
+
+    def _checkin(self, connection: Connection) -> None:
+        self._used.discard(connection)
+        IN_USE.set(len(self._used))
+        if connection not in self._detached:
+            self._keep(connection)
+
+    def _keep(self, connection: Connection) -> None:
+        full = len(self._idle) + len(self._used) >= self._size
+        if connection.broken or connection.address != self.primary or self._closed or full:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _judge(self, connection: Connection, error: BaseException) -> None:
+        """After an error: close what may be out of step and, if the error says so, look for the primary again."""
+        if connection in self._detached:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            connection.close()
+        elif errors.meaning(error) is errors.Meaning.LOOK_AGAIN:
+            connection.close()
+            self._look_soon(connection.address)
+
+    def _look_soon(self, suspect: str) -> None:
+        if not self._closed and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look(suspect))
+
+    async def _abandon(self, connection: Connection) -> None:
+        try:
+            await connection.rollback()
+        except BaseException:  # noqa: BLE001 - closing rolls back as well; the first error is the one to tell
+            connection.close()
+
+    async def _commit(self, connection: Connection, *, track_gtid: bool) -> None:
+        commit = asyncio.create_task(connection.commit(track_gtid=track_gtid))
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            self._detach(connection, commit)
+            raise
+        except Exception as error:
+            connection.close()
+            if errors.commit_is_unknown(error):
+                self._look_soon(connection.address)
+                raise errors.OutcomeUnknown(str(error)[:200]) from error
+            if errors.meaning(error) is errors.Meaning.REPEAT:
+                raise errors.TransactionLost(str(error)[:200]) from error
+            raise
+
+    def _detach(self, connection: Connection, commit: asyncio.Task[None]) -> None:
+        """The caller was cancelled: the commit goes on and owns the connection, which is closed afterwards."""
+        self._detached.add(connection)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled():
+                done.exception()  # nobody is left to tell; the idempotency row answers a repetition
+            self._detached.discard(connection)
+            connection.close()
+
+        commit.add_done_callback(ended)

@@ -1,0 +1,9 @@
+CREATE TABLE IF NOT EXISTS products (
+  product_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  name       VARCHAR(200) NOT NULL,
+  price      DECIMAL(12,2) NOT NULL,
+  stock      INT UNSIGNED NOT NULL,
+  slot       SMALLINT UNSIGNED NOT NULL,
+  ver        BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (product_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin

@@ -1,0 +1,8 @@
+CREATE TABLE IF NOT EXISTS inbox (
+  task_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  done_at DATETIME(6) NOT NULL,
+  slot    SMALLINT UNSIGNED NOT NULL,
+  ver     BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (task_id),
+  KEY by_time (done_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin

@@ -1,0 +1,11 @@
+CREATE TABLE IF NOT EXISTS notifications (
+  task_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  user_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  recipient  VARCHAR(254) NOT NULL,
+  subject    VARCHAR(200) NOT NULL,
+  message_id VARCHAR(255) NOT NULL,
+  sent_at    DATETIME(6) NOT NULL,
+  slot       SMALLINT UNSIGNED NOT NULL,
+  ver        BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin

@@ -1,0 +1,9 @@
+CREATE TABLE IF NOT EXISTS reports (
+  task_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  user_id    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  content    LONGTEXT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  slot       SMALLINT UNSIGNED NOT NULL,
+  ver        BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS relay_lease (
+  name       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  holder     VARCHAR(128) NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin
