@@ -1,33 +1,67 @@
-"""Uvicorn's httptools protocol with bounds: header size, time for a header, time for a body; errors as problems.
+"""Uvicorn's HTTP/1.1 protocol with the bounds of a public door; every tier listens with it.
 
-httptools itself bounds nothing, and uvicorn answers its own 400 as plain text.
+httptools parses strictly (it refuses a message with both Content-Length and Transfer-Encoding, bad chunks, bad tokens),
+but uvicorn sets no bound on a header's size or on the time it takes, answers errors as plain text, and may write an
+error into the middle of an answer under way. Here: header over 16 KiB → 431, header or first byte too slow → 408 or a
+silent close, malformed → 400, all as problem documents; then the sending side is closed and what still arrives is
+discarded for a moment, because closing with unread input makes the kernel reset the connection, and the caller would
+lose the answer. An error that comes while an answer is under way closes the connection without another word.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
+from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+import structlog
+from prometheus_client import Counter
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hcs_services import request_context
 from hcs_services.problem import Problem, problem, problem_response
 
 MAX_HEADER = 16 * 1024
 HEADER_SECONDS = 10.0
+"""From a connection's (or a further request's) first moment to the end of the header."""
 BODY_SECONDS = 30.0
+"""From there to the end of the body; applications wait less, this is for bodies that nobody reads."""
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1024 * 1024
+
+REFUSED = Counter(
+    "hcs_http_refused_total", "Connections refused before any application saw a request, by problem slug.", ["reason"]
+)
+log = structlog.get_logger(__name__)
+
+
+class _Phase(Enum):
+    BETWEEN = auto()
+    HEAD = auto()
+    BODY = auto()
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection. A request that is too slow or too large in its header is answered and the connection closed."""
+    """One client connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._header_bytes = 0
-        self._in_header = True
+        self._phase = _Phase.BETWEEN
+        self._head_bytes = 0  # parsed fields of this header
+        self._head_received = 0  # bytes of this header in reads that ended within it
         self._timer: asyncio.TimerHandle | None = None
+        self._received_any = False
+        self._began = False  # whether a message began within the read at hand
+        self._refused = False
+        self._discarded = 0
+
+    # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client that connects and says nothing is closed as one that is slow."""
+        """Start the clock of the first header."""
         super().connection_made(transport)
         self._arm(HEADER_SECONDS)
 
@@ -37,60 +71,154 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count header bytes before the parser keeps them."""
-        if self._in_header:
-            self._header_bytes += len(data)
-        super().data_received(data)
-        if self._in_header and self._header_bytes > MAX_HEADER and not self.transport.is_closing():
-            self._refuse(problem("headers-too-large", f"A request's header has at most {MAX_HEADER} bytes."))
+        """Parse what came, unless this connection was refused already."""
+        if self._refused:
+            self._discard(data)
+            return
+        self._unset_keepalive_if_required()
+        self._received_any = True
+        if self._phase is _Phase.BETWEEN:
+            self._arm(HEADER_SECONDS)
+        before, self._began = self._phase, False
+        self._feed(data)
+        if self._phase is _Phase.HEAD and not self._refused:
+            if not (self._began and before is _Phase.BODY):  # else the read holds an unknown part of the last body
+                self._head_received += len(data)
+            if max(self._head_received, self._head_bytes) > MAX_HEADER:
+                self._refuse(_too_large())
+        self._keep_alive()
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]  # an Upgrade may be ignored (RFC 9110, 7.8): read on in HTTP/1.1
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                self._refuse(cause if isinstance(cause, Problem) else _malformed())
+                return
+            else:
+                return
+
+    # httptools callbacks
 
     def on_message_begin(self) -> None:
-        """A new request on the connection: its header is due."""
-        super().on_message_begin()
-        self._in_header = True
+        """Count the header from here."""
+        self._phase, self._began = _Phase.HEAD, True
         self._arm(HEADER_SECONDS)
+        self._head_bytes = self._head_received = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count the request target."""
+        self._head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a field as it is on the wire: name, colon, blank, value, CRLF."""
+        self._head_bytes += len(name) + len(value) + 4
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The header is here: judge its exact size, then wait for the body."""
-        self._in_header = False
-        self._header_bytes = 0
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > MAX_HEADER:
-            self._refuse(problem("headers-too-large", f"A request's header has at most {MAX_HEADER} bytes."))
-            raise ValueError("header too large")  # ends the parsing; the answer is already out
+        """Judge the whole header before the application sees anything of it; an exception ends the parsing."""
+        self._phase = _Phase.BODY
+        self._disarm()
         self._arm(BODY_SECONDS)
+        if self._head_bytes > MAX_HEADER:
+            raise _too_large()
+        self._check_framing()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is complete: the application's own deadline counts from here."""
+        """Expect another request."""
+        self._phase = _Phase.BETWEEN
         self._disarm()
-        self._in_header = True
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what the parser refused, as a problem; uvicorn's hook for it."""
-        self._refuse(problem("malformed-request", msg))
+    def _check_framing(self) -> None:
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if len(hosts) > 1 or (not hosts and version != "1.0"):
+            raise problem("malformed-request", "A request has exactly one Host.")
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            raise problem("malformed-request", "The only transfer coding is chunked, and only in HTTP/1.1.")
+        if codings and any(name == b"content-length" for name, _ in self.headers):
+            raise problem("malformed-request", "A request has Content-Length or Transfer-Encoding, not both.")
+
+    # time
 
     def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, self._too_slow)
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._late)
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _too_slow(self) -> None:
+    def _late(self) -> None:
         self._timer = None
-        if self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started:
-            self.transport.close()  # an answer is under way: a second one would corrupt it
-            return
-        self._refuse(problem("request-timeout", "The request came too slowly."))
+        if self._received_any:
+            self._refuse(problem("request-timeout", "The request came too slowly."))
+        else:
+            self.transport.close()  # a connection opened in advance; there is no request to answer
 
-    def _refuse(self, error: Problem) -> None:
-        if self.transport.is_closing():
+    def _keep_alive(self) -> None:
+        """Arm uvicorn's idle timer where it does not: for a body that ended after its answer."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        if self._phase is _Phase.BETWEEN and answered and self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    # refusal
+
+    def _refuse(self, refusal: Problem) -> None:
+        self._refused = True
+        self._disarm()
+        REFUSED.labels(refusal.slug).inc()
+        log.info("connection refused", status=refusal.status, reason=refusal.slug, client=self.client)
+        if self._answer_under_way() or self.transport.is_closing():
+            self.transport.close()
             return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # its application waits for a body that will not come
+            self.cycle.message_event.set()
         instance = getattr(self, "url", b"").decode("latin-1")[:200] or "/"  # the request line may not be here yet
-        status, headers, body = problem_response(error, instance=instance)
-        lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % pair for pair in headers), b"connection: close\r\n\r\n", body]
-        self.transport.write(b"".join(lines))
-        self.transport.close()
+        self.transport.write(copy_context().run(_rendered, refusal, instance))
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _answer_under_way(self) -> bool:
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        receiving = self._phase is _Phase.BODY and self.cycle.more_body
+        return bool(self.pipeline) or self.cycle.response_started or not receiving
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > LINGER_BYTES:
+            self.transport.close()
+
+
+def _too_large() -> Problem:
+    return problem("headers-too-large", f"The header is over {MAX_HEADER} bytes.")
+
+
+def _malformed() -> Problem:
+    return problem("malformed-request", "This is not an HTTP/1.1 request.")
+
+
+def _rendered(refusal: Problem, instance: str) -> bytes:
+    """Return the whole response. Runs in a context of its own: the trace belongs to this answer alone."""
+    request_context.enter(
+        request_id=request_context.accept_request_id(None), trace=request_context.continue_trace(None), deadline=None
+    )
+    status, headers, body = problem_response(refusal, instance=instance)
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()), b"connection: close"]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", body])

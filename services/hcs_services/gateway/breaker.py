@@ -1,0 +1,153 @@
+"""The circuit breaker of a route: stop calling what fails or crawls, then try again carefully.
+
+States: closed → open (the failure or slow ratio of a sliding window reached its limit, over a minimum volume) → half
+open (a fixed number of probes, all of which must be well) → ramping (a share of calls that grows to all of them over
+`open_for` seconds) → closed. One bad probe opens it again; while ramping the window's own rule does.
+Pure: `now` is a monotonic time in seconds, given by the caller.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil
+
+SLICES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """Limits as in the configuration file; times in seconds."""
+
+    window: float = 10.0
+    min_requests: int = 20
+    failure_ratio: float = 0.5
+    slow_call: float = 1.0
+    slow_ratio: float = 0.8
+    open_for: float = 5.0
+    half_open_probes: int = 5
+
+
+class State(StrEnum):
+    """Where a breaker stands."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+    RAMPING = "ramping"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call may not be made; seconds after which another may."""
+
+    retry_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave for one call, to be handed back with its result. Results of an earlier state are ignored."""
+
+    generation: int
+
+
+class Breaker:
+    """The breaker of one route."""
+
+    def __init__(self, policy: BreakerPolicy) -> None:
+        self.policy = policy
+        self.state = State.CLOSED
+        self._window = _Window(policy.window)
+        self._generation = 0
+        self._since = 0.0
+        self._probes_left = 0
+        self._probes_well = 0
+        self._credit = 0.0
+
+    def admit(self, now: float) -> Permit | Refused:
+        """Ask for a call."""
+        if self.state is State.OPEN and now >= self._since + self.policy.open_for:
+            self._enter(State.HALF_OPEN, now)
+            self._probes_left, self._probes_well = self.policy.half_open_probes, 0
+        if self.state is State.OPEN:
+            return Refused(max(1, ceil(self._since + self.policy.open_for - now)))
+        if self.state is State.HALF_OPEN:
+            if self._probes_left == 0:
+                return Refused(1)
+            self._probes_left -= 1
+        if self.state is State.RAMPING and not self._ramp(now):
+            return Refused(1)
+        return Permit(self._generation)
+
+    def succeeded(self, permit: Permit, seconds: float, now: float) -> None:
+        """Report a call that was answered, and how long the answer took to begin."""
+        self._report(permit, now, failed=False, slow=seconds >= self.policy.slow_call)
+
+    def failed(self, permit: Permit, now: float) -> None:
+        """Report a call that failed on the upstream's side."""
+        self._report(permit, now, failed=True, slow=False)
+
+    def abandoned(self, permit: Permit) -> None:
+        """Hand back a permit whose call told nothing about the upstream (its client went away)."""
+        if permit.generation == self._generation and self.state is State.HALF_OPEN:
+            self._probes_left += 1
+
+    def _report(self, permit: Permit, now: float, *, failed: bool, slow: bool) -> None:
+        if permit.generation != self._generation:
+            return
+        if self.state is State.HALF_OPEN:
+            self._probed(now, well=not failed and not slow)
+            return
+        self._window.add(now, failed=failed, slow=slow)
+        total, failures, crawls = self._window.counts(now)
+        if total < self.policy.min_requests:
+            return
+        if failures >= total * self.policy.failure_ratio or crawls >= total * self.policy.slow_ratio:
+            self._enter(State.OPEN, now)
+
+    def _probed(self, now: float, *, well: bool) -> None:
+        if not well:
+            self._enter(State.OPEN, now)
+            return
+        self._probes_well += 1
+        if self._probes_well == self.policy.half_open_probes:
+            self._enter(State.RAMPING, now)
+            self._credit = 0.0
+
+    def _ramp(self, now: float) -> bool:
+        share = (now - self._since) / self.policy.open_for
+        if share >= 1:
+            self.state = State.CLOSED  # same generation: calls under way go on counting
+            return True
+        self._credit += max(share, 1 / SLICES)
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
+
+    def _enter(self, state: State, now: float) -> None:
+        self.state, self._since = state, now
+        self._generation += 1
+        self._window = _Window(self.policy.window)
+
+
+class _Window:
+    """Counts of the last `seconds`, in ten slices: old calls leave a slice at a time, memory never grows."""
+
+    def __init__(self, seconds: float) -> None:
+        self._slice = seconds / SLICES
+        self._counts: list[tuple[int, list[int]]] = []
+
+    def add(self, now: float, *, failed: bool, slow: bool) -> None:
+        at = int(now / self._slice)
+        if not self._counts or self._counts[-1][0] < at:
+            self._counts.append((at, [0, 0, 0]))
+        counts = self._counts[-1][1]
+        counts[0] += 1
+        counts[1] += failed
+        counts[2] += slow
+
+    def counts(self, now: float) -> tuple[int, int, int]:
+        """Return total, failed and slow calls of the window."""
+        oldest = int(now / self._slice) - SLICES
+        self._counts = [(at, counts) for at, counts in self._counts if at > oldest]
+        total = [sum(column) for column in zip(*(counts for _, counts in self._counts), strict=True)] or [0, 0, 0]
+        return total[0], total[1], total[2]

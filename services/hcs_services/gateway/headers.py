@@ -1,0 +1,76 @@
+"""What of a message's header goes on to the next hop.
+
+Every field is decoded, judged and written anew; nothing is copied as raw bytes. Left out: fields that belong to one
+connection (RFC 9110, 7.6.1, with those that `Connection` names), framing (written by whoever sends the body), and the
+forwarding fields, which only the gateway may write.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+from hcs_services.gateway.client_address import Client
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset({
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+    b"trailer", b"transfer-encoding", b"upgrade",
+})  # fmt: skip
+WRITTEN_BY_THE_GATEWAY = frozenset({
+    b"content-length", b"expect", b"forwarded", b"host", b"http2-settings", b"traceparent", b"via", b"x-forwarded-for",
+    b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id", b"x-request-timeout",
+})  # fmt: skip
+WRITTEN_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id"})
+WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+VIA = "1.1 hcs-gateway"
+
+
+class MalformedHeader(Exception):
+    """A field's value is not text; the message names the field."""
+
+
+def to_upstream(headers: RawHeaders, client: Client, own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return a request's header for the upstream; `own` are the gateway's fields (host, request id, deadline …).
+
+    Raises MalformedHeader.
+    """
+    headers = list(headers)
+    dropped = HOP_BY_HOP | WRITTEN_BY_THE_GATEWAY | _named_by_connection(headers)
+    forwarded = [(name.decode(), _text(name, value)) for name, value in headers if name not in dropped]
+    forwarded += own.items()
+    forwarded += [
+        ("X-Forwarded-For", ", ".join(map(str, client.chain))),
+        ("X-Forwarded-Proto", client.scheme),
+        ("X-Forwarded-Host", client.host),
+        ("Via", VIA),
+    ]
+    return forwarded
+
+
+def to_client(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """Return a response's header for the client; Content-Length stays, unless the message was chunked."""
+    headers = [(name.lower(), value) for name, value in headers]
+    dropped = HOP_BY_HOP | WRITTEN_BY_THE_SERVER | _named_by_connection(headers)
+    if any(name == b"transfer-encoding" for name, _ in headers):
+        dropped |= {b"content-length"}
+    return [(name, value) for name, value in headers if name not in dropped]
+
+
+def values(headers: RawHeaders, name: bytes) -> list[str]:
+    """Return the values of all lines of a field, in order."""
+    return [value.decode("latin-1") for key, value in headers if key == name]
+
+
+def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
+    lines = [value for name, value in headers if name == b"connection"]
+    return frozenset(token.strip().lower() for line in lines for token in line.split(b",")) if lines else frozenset()
+
+
+def _text(name: bytes, value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedHeader(f"the header {name.decode()} is not UTF-8 text") from error
+    if not text.isprintable() and any((char < " " and char != "\t") or char == "\x7f" for char in text):
+        raise MalformedHeader(f"the header {name.decode()} holds a control character")
+    return text
