@@ -1,0 +1,12 @@
+# The commands of this project. Each one is a small program under hack/; this file only gives them their names.
+PYTHON ?= python3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: engine-test
+engine-test: ## engine tests beside real MySQL, Redis and RabbitMQ; ARGS="tests/engine/x -k name"
+	@$(PYTHON) -m hack.engine $(ARGS)

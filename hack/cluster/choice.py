@@ -1,0 +1,74 @@
+"""Which cluster and which images: the first of four ways that this machine allows.
+
+1. `HCS_KUBECONFIG` names a cluster: it is used, nothing is created, images go to `HCS_REGISTRY`.
+2. Docker answers and can pull a kind node: plain kind, official engine images.
+3. Docker answers and has no registry: everything is built from packages.
+4. No Docker, root on Debian: a private daemon, then as 3.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster import daemon, host, places
+from hack.cluster.console import Refusal, say
+from hack.cluster.docker import Docker
+
+KIND_NODE = "kindest/node:v1.34.3"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images are built or pulled."""
+
+    docker: Docker
+    official: bool  # a registry answers: engines and bases are pulled
+    private: bool  # the daemon is ours
+
+
+@dataclass(frozen=True)
+class External:
+    """A cluster of the user's."""
+
+    kubeconfig: Path
+    registry: str  # prefix that images are pushed under, `registry.example/team`
+
+
+def docker_only() -> Source:
+    """A daemon to build and run containers with, by ways 2 to 4."""
+    if daemon.is_running():
+        return Source(daemon.docker(), official=False, private=True)
+    theirs = Docker()
+    if theirs.answers():
+        official = _official(theirs)
+        say("using Docker, with official images" if official else "using Docker, which has no registry: images are built from packages")
+        return Source(theirs, official=official, private=False)
+    if host.is_root() and host.is_debian():
+        say("no Docker here: using a private daemon, images are built from packages")
+        daemon.start()
+        return Source(daemon.docker(), official=False, private=True)
+    raise Refusal("no Docker daemon answers: install and start Docker, or run this as root on Debian")
+
+
+def external() -> External | None:
+    """The user's cluster, by way 1."""
+    kubeconfig = os.environ.get("HCS_KUBECONFIG")
+    if not kubeconfig:
+        return None
+    registry = os.environ.get("HCS_REGISTRY")
+    if not registry:
+        raise Refusal("HCS_KUBECONFIG is set: set HCS_REGISTRY too, the registry that this cluster pulls images from")
+    if not Path(kubeconfig).is_file():
+        raise Refusal(f"HCS_KUBECONFIG names no file: {kubeconfig}")
+    return External(Path(kubeconfig).absolute(), registry.rstrip("/"))
+
+
+def _official(docker: Docker) -> bool:
+    """Whether the kind node can be pulled; the answer is kept while a cluster runs, a second look would take seconds."""
+    known = places.RUN / "registry"
+    if not known.exists():
+        places.RUN.mkdir(parents=True, exist_ok=True)
+        known.write_text("official" if docker.pulls(KIND_NODE) else "none")
+    return known.read_text() == "official"

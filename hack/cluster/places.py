@@ -1,0 +1,22 @@
+"""Where things are: the project's tree, the cache that outlives a cluster, and the run directory that does not.
+
+Nothing is ever written outside these, but packages that Debian's own tools install.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HACK = ROOT / "hack"
+KUBECONFIG = ROOT / ".kube" / "config"
+ARTIFACTS = ROOT / ".artifacts"
+
+CACHE = Path(os.environ.get("HCS_CACHE") or "~/.cache/hcs").expanduser().absolute()
+BIN = CACHE / "bin"  # built tools, in one folder for each content hash
+GO_BUILD = CACHE / "go" / "build"
+GO_MODULES = CACHE / "go" / "mod"
+DOCKER_DATA = CACHE / "docker"  # the private daemon's images
+RUN = CACHE / "run"  # sockets, pid files, logs of what runs now; `make down` removes it
+SOCKET = RUN / "docker.sock"
