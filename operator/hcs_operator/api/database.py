@@ -10,6 +10,13 @@ from enum import StrEnum
 
 from hcs_operator.api.observed import PodView, Reason
 
+ROLE_LABEL = "highconcurrency.dev/role"
+"""On pods: primary or secondary; the Service `<stack>-primary` selects by it."""
+READ_LABEL = "highconcurrency.dev/read"
+"""On pods: eligible; the Service `<stack>-read` selects by it."""
+TEMPLATE_HASH = "highconcurrency.dev/template-hash"
+"""Annotation on pod templates: all that matters to mysqld, the agent's image left out."""
+
 
 class Role(StrEnum):
     """What a pod's mysqld is meant to be; equals the agent's `HCS_ROLE`."""
@@ -20,7 +27,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """How to log in over TLS: account, password, and the authority (PEM) that must have issued the server's certificate."""
+    """How to log in over TLS: account, password, and the authority (PEM) that issued the server's certificate."""
 
     user: str
     password: str = field(repr=False)
@@ -77,6 +84,8 @@ class Channel:
     applying: bool
     managed_group: str
     """Group name of its managed failover entry; empty when there is none."""
+    owned: bool
+    """False for what a clone carried over from its donor: the mark in `hcs_meta.channel_owner` names another server."""
     error_number: int = 0
     error: str = ""
     applying_seconds: float = 0.0

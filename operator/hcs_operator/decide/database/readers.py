@@ -1,0 +1,161 @@
+"""Readers: from an empty volume to a copy that follows the group, and out again.
+
+Each reader is judged by what it is found to be, so a restarted operator goes on where the last one stopped. A reader's
+data is replaced by a clone only when it is empty, or when the primary has all of it and no binary log leads on from it.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Instance, InstanceView, Role
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.steps import Clone, Follow, Resume, Step
+
+RETRY_CLONE = 30.0
+"""Seconds between a failed clone and the next try."""
+
+_ACCESS_DENIED = 1045
+_NO_BINARY_LOG = {1236, 13114}
+"""The source no longer has what the reader needs; 13114 is how 8.4 and later wrap it."""
+_CONNECTING = {2002, 2003, 2005, 2006, 2013, 2026, 3159, 1040, 1129, 13117}
+"""Receiver errors that the engine itself keeps retrying."""
+
+
+class Care(NamedTuple):
+    """What one reader is doing, in words, and the next step for it."""
+
+    state: str
+    reason: str = ""
+    step: Step | None = None
+    operation: str | None = None
+    """The multi-step operation it is in, for the journal."""
+    problem: Reason | None = None
+
+
+class Surroundings(NamedTuple):
+    """What the care for one reader needs to know of the others."""
+
+    leader: InstanceView
+    group_name: str
+    donor: InstanceView | None
+    """None while the only possible donors are busy with another clone."""
+    replication: Access
+    members: tuple[InstanceView, ...]
+
+
+def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
+    """Return the least loaded healthy reader, else a secondary, else the primary; None while a clone is under way."""
+    if any(_cloning(reader.facts) for reader in view.of(Role.READER)):
+        return None
+    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and reader.facts]
+    secondaries = [
+        member
+        for member in view.of(Role.MEMBER)
+        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
+    ]
+    return min(readers or secondaries or [leader], key=_load)
+
+
+def _load(candidate: InstanceView) -> tuple[int, str]:
+    return candidate.facts.busy_reads if candidate.facts else 0, candidate.instance.name
+
+
+def _cloning(facts: Facts | None) -> bool:
+    return facts is not None and facts.clone is not None and facts.clone.state == "In Progress"
+
+
+def care(reader: InstanceView, around: Surroundings) -> Care:
+    """Judge one reader while a primary is known."""
+    facts = reader.facts
+    if facts is None:
+        reason = reader.pod.problem or reader.silence or Reason("Silent", "it does not answer")
+        return Care("Unreachable", reason.message)
+    if _cloning(facts):
+        return Care("Cloning", "a copy is being made", operation="CloneReader")
+    if not facts.gtid_executed and facts.member_group is None:
+        return _clone(reader, facts, around, "its volume is empty")
+    errant = _errant(facts, around.leader)
+    if errant:
+        return Care(
+            "Diverged", f"it holds {len(errant)} transactions that the primary lacks", problem=_diverged(reader, errant)
+        )
+    channel = facts.channel
+    if channel is None or not channel.owned or channel.managed_group != around.group_name:
+        return Care(
+            "Cloned", "its channel is being set up", _follow(reader.instance, around.leader, around), "CloneReader"
+        )
+    return _channel(reader, facts, channel, around)
+
+
+def _channel(reader: InstanceView, facts: Facts, channel: Channel, around: Surroundings) -> Care:
+    if channel.error_number == _ACCESS_DENIED:
+        step = _follow(reader.instance, around.leader, around)
+        return Care("Reconnecting", "its source refuses its password; it is given the current one", step)
+    if channel.error_number in _NO_BINARY_LOG:
+        return _without_binary_log(reader, facts, around)
+    if channel.error_number and channel.error_number not in _CONNECTING and not channel.applying:
+        return Care("Broken", f"error {channel.error_number}: {channel.error}", problem=_broken(reader, channel))
+    if channel.receiving == "OFF" or not channel.applying:
+        return Care("Stopped", "its replication is started again", Resume(reader.instance))
+    if channel.receiving == "CONNECTING":
+        return Care("Connecting", channel.error or f"looking for its source {channel.source}")
+    return Care("Following")
+
+
+def _without_binary_log(reader: InstanceView, facts: Facts, around: Surroundings) -> Care:
+    """Find a source that still has what the reader needs; a new copy only when there is none."""
+    own = GtidSet.parse(facts.gtid_executed)
+    for member in around.members:
+        usable = member.facts and member.facts.group.state == "ONLINE"
+        current = facts.channel and facts.channel.source == member.instance.host
+        if usable and not current and member.facts and GtidSet.parse(member.facts.gtid_purged) <= own:
+            return Care(
+                "Reconnecting",
+                f"{member.instance.name} still has what it lacks",
+                _follow(reader.instance, member, around),
+            )
+    return _clone(reader, facts, around, "no member has the binary logs that it lacks")
+
+
+def _clone(reader: InstanceView, facts: Facts, around: Surroundings, why: str) -> Care:
+    if around.donor is None or around.donor.instance.name == reader.instance.name:
+        return Care("Waiting", f"{why}; another copy is being made", operation="CloneReader")
+    last = facts.clone
+    if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
+        return Care("Waiting", f"the last copy failed: {last.error}", operation="CloneReader")
+    step = Clone(reader.instance, around.donor.instance, around.replication)
+    return Care("Cloning", f"{why}; it is copied from {around.donor.instance.name}", step, "CloneReader")
+
+
+def _follow(reader: Instance, source: InstanceView, around: Surroundings) -> Follow:
+    return Follow(reader, source.instance, around.group_name, around.replication)
+
+
+def _errant(facts: Facts, leader: InstanceView) -> GtidSet:
+    if leader.facts is None:
+        return GtidSet()
+    return GtidSet.parse(facts.gtid_executed) - GtidSet.parse(leader.facts.gtid_executed)
+
+
+def _diverged(reader: InstanceView, errant: GtidSet) -> Reason:
+    name = reader.instance.name
+    return Reason(
+        "ReaderDiverged",
+        f"{name} holds transactions that the primary lacks ({errant}). If they are not needed, delete its volume claim "
+        "and its pod: it is copied anew. Nothing was changed.",
+    )
+
+
+def _broken(reader: InstanceView, channel: Channel) -> Reason:
+    name = reader.instance.name
+    return Reason(
+        "ReaderBroken",
+        f"{name} cannot apply what the primary did (error {channel.error_number}: {channel.error}). Its rows differ "
+        "from the primary's: delete its volume claim and its pod, and it is copied anew. Nothing was changed.",
+    )
+
+
+def lagging(states: Mapping[str, Care], eligible: frozenset[str]) -> tuple[str, ...]:
+    """Name the readers that follow but are not fresh enough to serve."""
+    return tuple(name for name, it in states.items() if it.state == "Following" and name not in eligible)

@@ -1,0 +1,122 @@
+"""What there is to say about a database: labels on pods, `status.database`, and the conditions' reasons."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, DatabaseView, InstanceView, Role
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.drain import Drain
+from hcs_operator.decide.database.outcome import Labels
+from hcs_operator.decide.database.readers import Care, lagging
+
+
+class Report(NamedTuple):
+    """The judgements that labels, status and conditions are made of."""
+
+    view: DatabaseView
+    leader: InstanceView | None
+    cares: Mapping[str, Care]
+    drains: Mapping[str, Drain]
+    eligible: frozenset[str]
+
+
+def labels(report: Report) -> Labels:
+    """Return role and read labels; they serve people and simple clients, the services ask the group itself."""
+    wanted: dict[str, dict[str, str | None]] = {}
+    for it in report.view.instances:
+        read = "eligible" if it.instance.name in report.eligible else None
+        wanted[it.pod.name] = {ROLE_LABEL: _role(report, it), READ_LABEL: read}
+    return wanted
+
+
+def _role(report: Report, it: InstanceView) -> str | None:
+    if it is report.leader:
+        return "primary"
+    member = it.instance.role is Role.MEMBER and it.facts is not None
+    return "secondary" if member and it.facts and it.facts.group.role == "SECONDARY" else None
+
+
+def status(report: Report, claim: Mapping[str, Any] | None, *, bootstrapped: bool) -> Mapping[str, Any]:
+    """Return `status.database` without the claim; nothing in it changes at every look."""
+    safe, why = _safe_to_lose_primary(report)
+    return {
+        **({"groupName": claim["groupName"]} if claim else {}),
+        "bootstrapped": bootstrapped,
+        **({"currentPrimary": report.leader.instance.name} if report.leader else {}),
+        "safeToLosePrimary": safe,
+        "safeToLosePrimaryReason": why,
+        "instances": [_instance(report, it) for it in report.view.instances],
+    }
+
+
+def _instance(report: Report, it: InstanceView) -> dict[str, Any]:
+    name = it.instance.name
+    state, reason = _state(report, it)
+    return {
+        "name": name,
+        "role": it.instance.role.value,
+        "state": state,
+        "readEligible": name in report.eligible,
+        "lagging": name in lagging(report.cares, report.eligible),
+        "reason": reason,
+    }
+
+
+def _state(report: Report, it: InstanceView) -> tuple[str, str]:
+    if it.instance.name in report.drains:
+        return "Draining", report.drains[it.instance.name].reason
+    if it.instance.name in report.cares:
+        care = report.cares[it.instance.name]
+        return care.state, care.reason
+    if it.facts is None:
+        reason = it.pod.problem or it.silence or Reason("Silent", "it does not answer")
+        return "Unreachable", reason.message
+    if it.instance.role is Role.READER:
+        return "Waiting", "no primary is known; it keeps what it has"
+    return it.facts.group.state, ""
+
+
+def _online(report: Report) -> list[InstanceView]:
+    members = report.view.of(Role.MEMBER)
+    return [member for member in members if member.facts and member.facts.group.state == "ONLINE"]
+
+
+def _safe_to_lose_primary(report: Report) -> tuple[bool, str]:
+    online = _online(report)
+    if report.leader is None:
+        return False, "NoPrimary"
+    if len(online) < 2:
+        return False, "SingleMember"
+    if len({member.pod.node for member in online}) < 2:
+        return False, "SingleNode"
+    return True, "AnotherMemberOnline"
+
+
+def durability(report: Report) -> Reason | None:
+    """Say why an acknowledged write could be lost with one volume; None when it could not."""
+    online = len(_online(report))
+    if online >= 2:
+        return None
+    if online == 0:
+        return Reason("NoMemberOnline", "No member of the database's group is online.")
+    return Reason(
+        "SingleMember",
+        "One member is online: an acknowledged write survives restarts, but not the loss of its volume.",
+    )
+
+
+def replication(report: Report) -> Reason | None:
+    """Say why reads from replicas are not what they should be; None when each reader is fresh."""
+    readers = report.view.of(Role.READER)
+    if not readers:
+        return None
+    if report.leader is None:
+        return Reason("NoPrimary", "Readers keep serving what they have while no primary is writable.")
+    behind = [
+        f"{reader.instance.name} is {_state(report, reader)[0]}"
+        for reader in readers
+        if reader.instance.name not in report.eligible and reader.instance.name not in report.drains
+    ]
+    if not behind:
+        return None
+    return Reason("ReadersBehind", f"{len(behind)} of {len(readers)} readers do not serve: {', '.join(behind)}.")

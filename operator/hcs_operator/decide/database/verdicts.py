@@ -1,0 +1,69 @@
+"""What each instance is worth now: who leads, who may serve reads, and how far a reader is behind."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hcs_operator.api.database import DatabaseView, InstanceView, Role
+
+HEARTBEAT_STOPPED = 5.0
+"""Seconds by the primary's own clock without a beat (there is one each second) after which beats say nothing of lag."""
+
+
+class Verdict(NamedTuple):
+    """One reader's freshness."""
+
+    eligible: bool
+    lag: float | None
+    """Seconds; None when nothing tells."""
+
+
+def primary(view: DatabaseView, group_name: str) -> InstanceView | None:
+    """Return the member that leads a majority of this group and takes writes.
+
+    With two that claim it (one was cut off and does not know yet) there is none to rely on.
+    """
+    leading = [
+        member
+        for member in view.of(Role.MEMBER)
+        if member.facts
+        and member.facts.group.leads
+        and not member.facts.super_read_only
+        and member.facts.member_group
+        and member.facts.member_group.group_name == group_name
+    ]
+    return leading[0] if len(leading) == 1 else None
+
+
+def lag(reader: InstanceView, leader: InstanceView | None) -> float | None:
+    """Return how many seconds a reader is behind: newest beat of the primary minus its own, never minus a clock.
+
+    When the beat has stopped, or the table does not exist yet, the applier's backlog tells; None when it is stopped.
+    """
+    if not reader.facts or not leader or not leader.facts:
+        return None
+    channel = reader.facts.channel
+    beat, own = leader.facts.heartbeat, reader.facts.heartbeat
+    beats = beat is not None and beat.age < HEARTBEAT_STOPPED
+    if beats and beat and own:
+        return max(0.0, beat.at - own.at)
+    if beats or channel is None or not channel.applying or channel.receiving != "ON":
+        return None
+    return channel.applying_seconds
+
+
+def eligible(
+    reader: InstanceView, leader: InstanceView | None, view: DatabaseView, previous: Mapping[str, Any] | None
+) -> Verdict:
+    """Judge whether a reader may serve.
+
+    It enters at half of maxLag and leaves beyond maxLag, so that it does not flap. While no primary is known its age is
+    frozen: what served before goes on serving, or reads would vanish exactly when the primary dies.
+    """
+    before = bool(previous and previous.get("readEligible"))
+    if not reader.facts or not reader.facts.channel or not reader.facts.channel.owned:
+        return Verdict(eligible=False, lag=None)
+    if leader is None:
+        return Verdict(eligible=before, lag=None)
+    seconds = lag(reader, leader)
+    bound = view.max_lag if before else view.max_lag / 2
+    return Verdict(eligible=seconds is not None and seconds <= bound, lag=seconds)

@@ -1,0 +1,1 @@
+"""The stack's own certificate authority and MySQL's server certificate."""
