@@ -1,0 +1,38 @@
+"""The Redis cache: versioned entries, leases for fills, tombstones.
+
+Writers call `put_order`, `put_product`, `bump_list` or `put_many` after their commit; readers call `get`, `acquire`,
+`fill`. The rules that keep a stale value from staying are in `scripts`, where Redis runs them atomically.
+"""
+
+from hcs_services.cache.availability import CacheUnavailable
+from hcs_services.cache.client import connect
+from hcs_services.cache.entity_cache import CachePolicy, EntityCache, FillOutcome, Lease
+from hcs_services.cache.entry import (
+    Change,
+    Entry,
+    list_change,
+    list_key,
+    order_change,
+    order_key,
+    page_key,
+    product_change,
+    product_key,
+)
+
+__all__ = [
+    "CachePolicy",
+    "CacheUnavailable",
+    "Change",
+    "EntityCache",
+    "Entry",
+    "FillOutcome",
+    "Lease",
+    "connect",
+    "list_change",
+    "list_key",
+    "order_change",
+    "order_key",
+    "page_key",
+    "product_change",
+    "product_key",
+]

@@ -1,0 +1,231 @@
+"""`EntityCache`: what services do with the cache, in terms of entities and versions."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Self
+
+from prometheus_client import Counter
+from redis.exceptions import NoScriptError, RedisError
+
+from hcs_services.cache import scripts
+from hcs_services.cache.availability import Availability, CacheUnavailable
+from hcs_services.cache.client import connect
+from hcs_services.cache.entry import (
+    NULL,
+    TOMBSTONE,
+    VALUE,
+    Change,
+    Entry,
+    decode,
+    list_change,
+    order_change,
+    physical_lifetime_ms,
+    product_change,
+    to_json,
+)
+from hcs_services.settings import Settings
+
+PUTS = Counter("hcs_cache_puts_total", "States put after a commit, by what became of them.", ["outcome"])
+FILLS = Counter("hcs_cache_fills_total", "States put after a miss, by what became of them.", ["outcome"])
+LEASES = Counter("hcs_cache_leases_total", "Fill leases asked for.", ["outcome"])
+
+
+class FillOutcome(Enum):
+    """What became of a fill."""
+
+    STORED = scripts.STORED
+    NEWER_HELD = scripts.NEWER_HELD
+    UNPROVEN = scripts.UNPROVEN
+    LEASE_VOID = scripts.LEASE_VOID
+    NO_MEMORY = scripts.NO_MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """Lifetimes and allowances. Lifetimes are logical; physically an entry stays about twice as long."""
+
+    ttl_seconds: float = 300.0
+    jitter: float = 0.2
+    null_ttl_seconds: float = 5.0
+    tombstone_ttl_seconds: float = 120.0
+    lease_ms: int = 3_000
+    clock_skew_seconds: float = 1.0  # how far the clocks of Redis, the database and the pods may differ
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The policy that the settings ask for."""
+        return cls(
+            ttl_seconds=settings.cache_ttl_seconds,
+            jitter=settings.cache_jitter,
+            null_ttl_seconds=settings.null_ttl_seconds,
+            tombstone_ttl_seconds=settings.tombstone_ttl_seconds,
+            lease_ms=settings.fill_lease_ms,
+        )
+
+
+class Lease(NamedTuple):
+    """What `acquire` found: `token` is None for who has to wait for another's fill; `entry` is what is held now."""
+
+    token: str | None
+    entry: Entry | None
+
+
+class EntityCache:
+    """Versioned entries in Redis.
+
+    For writers (`put*`, `tombstone`, `bump_list`) nothing raises: False means Redis did not do it, so repeat it later.
+    For readers CacheUnavailable says that the cache cannot answer.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        policy: CachePolicy,
+        *,
+        clock: Callable[[], float] = time.time,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._redis = redis
+        self._policy = policy
+        self._clock = clock
+        self._uniform = uniform
+        self._availability = Availability()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """A cache client of its own pool."""
+        return cls(connect(settings), CachePolicy.of(settings))
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._redis.aclose()
+
+    # --- readers
+
+    async def get(self, key: str) -> Entry | None:
+        """What is held under the key, expired or not. Raises CacheUnavailable."""
+        async with self._availability.guarded("get"):
+            raw = await self._redis.get(key)
+        return None if raw is None else decode(raw)
+
+    async def acquire(self, key: str) -> Lease:
+        """Ask for the right to fill; read the database only after this. Raises CacheUnavailable."""
+        token = secrets.token_hex(8)
+        async with self._availability.guarded("acquire"):
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.set(scripts.lease_key(key), token, nx=True, px=self._policy.lease_ms)
+            pipeline.get(key)
+            granted, raw = await pipeline.execute()
+        LEASES.labels("granted" if granted else "busy").inc()
+        return Lease(token if granted else None, None if raw is None else decode(raw))
+
+    async def release(self, key: str, lease: str) -> None:
+        """Give an unused lease back, so that the next reader need not wait for its end. Never raises."""
+        try:
+            async with self._availability.guarded("release"):
+                await self._redis.eval(scripts.RELEASE, 1, scripts.lease_key(key), lease)
+        except CacheUnavailable:
+            return
+
+    async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
+        """Store what was read from the database under this lease; None when Redis did not answer. Never raises.
+
+        `as_of` is the moment (Unix seconds) up to which the state read is known to be complete, such as the replica's
+        heartbeat in the same snapshot; None for a read at the primary.
+        """
+        skew = self._policy.clock_skew_seconds
+        moment = "" if as_of is None else str(int((as_of - skew) * 1e6))
+        try:
+            (result,) = await self._run("fill", scripts.FILL, [(key, [*self._arguments(key, entry), lease, moment])])
+        except CacheUnavailable:
+            FILLS.labels("unavailable").inc()
+            return None
+        outcome = FillOutcome(result)
+        FILLS.labels(outcome.name.lower()).inc()
+        return outcome
+
+    def loaded(self, version: int, data: bytes | None, *, delta_ms: int = 0) -> Entry:
+        """The entry for a row just read; no data means no row, which is remembered for a few seconds only."""
+        ttl = self._policy.null_ttl_seconds if data is None else self._policy.ttl_seconds
+        flag = NULL if data is None else VALUE
+        version = 0 if data is None else version
+        return Entry(version, data, int(self._clock() * 1000), int(ttl * 1000), delta_ms, flag)
+
+    # --- writers
+
+    async def put_many(self, changes: Iterable[Change]) -> bool:
+        """Put committed states, all in one round trip. True once Redis has dealt with every one of them.
+
+        An older one than what is held is dealt with, too; False means that some have to be put again.
+        """
+        calls = [(change.key, self._arguments(change.key, self._committed(change))) for change in changes]
+        if not calls:
+            return True
+        try:
+            results = await self._run("put", scripts.PUT, calls)
+        except CacheUnavailable:
+            PUTS.labels("unavailable").inc(len(calls))
+            return False
+        for result in results:
+            PUTS.labels(FillOutcome(result).name.lower()).inc()
+        return True
+
+    async def put(self, key: str, version: int, document: Mapping[str, Any]) -> bool:
+        """Put one committed state unless a newer one is held."""
+        return await self.put_many([Change(key, version, document)])
+
+    async def tombstone(self, key: str, version: int) -> bool:
+        """Say that the entity was deleted at this version."""
+        return await self.put_many([Change(key, version, None)])
+
+    async def put_order(self, document: Mapping[str, Any]) -> bool:
+        """Put an order's document."""
+        return await self.put_many([order_change(document)])
+
+    async def put_product(self, document: Mapping[str, Any]) -> bool:
+        """Put a product's document."""
+        return await self.put_many([product_change(document)])
+
+    async def bump_list(self, user_id: str, version: int) -> bool:
+        """Move a user's order list to a new generation; pages of older ones are no longer found."""
+        return await self.put_many([list_change(user_id, version)])
+
+    # --- inside
+
+    def _committed(self, change: Change) -> Entry:
+        now = int(self._clock() * 1000)
+        if change.document is None:
+            return Entry(change.version, None, now, int(self._policy.tombstone_ttl_seconds * 1000), 0, TOMBSTONE)
+        return Entry(change.version, to_json(change.document), now, int(self._policy.ttl_seconds * 1000))
+
+    def _arguments(self, key: str, entry: Entry) -> list[Any]:
+        # a null entry is only right for so long: it has no grace in which it is served while being renewed
+        physical = physical_lifetime_ms(entry.lifetime_ms, self._policy.jitter, self._uniform())
+        milliseconds = entry.lifetime_ms if entry.flag == NULL else physical
+        skew = int(self._policy.clock_skew_seconds * 1e6)
+        return [entry.version, entry.encode(), milliseconds, scripts.group_of(key), skew]
+
+    async def _run(self, operation: str, script: str, calls: list[tuple[str, list[Any]]]) -> list[int]:
+        """Run one script for each key in one round trip; loads it where the server does not know it."""
+        async with self._availability.guarded(operation):
+            results = await self._evaluate(script, calls)
+            if any(isinstance(result, NoScriptError) for result in results):
+                await self._redis.script_load(script)
+                results = await self._evaluate(script, calls)
+            for result in results:
+                if isinstance(result, RedisError):
+                    raise result
+        return results
+
+    async def _evaluate(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:
+        name = scripts.sha1(script)
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, arguments in calls:
+            pipeline.evalsha(name, 3, key, scripts.lease_key(key), scripts.HORIZONS_KEY, *arguments)
+        return list(await pipeline.execute(raise_on_error=False))

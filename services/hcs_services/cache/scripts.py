@@ -1,0 +1,127 @@
+"""The rules of the cache, run atomically by Redis.
+
+1. A value never replaces a newer one: versions decide, not arrival.
+2. A fill presents the lease that its reader took *before* it read the database. A write, an eviction, a restart or
+   time voids the lease, so a slow fill cannot bring an older state back.
+3. A value enters an *absent* key only if it is known to contain every write of that key, because what was there may
+   have been newer and evicted. What is known are the horizons: for each of 8192 groups of keys, the newest moment at
+   which a key of the group was written to. A late put is refused if its version is below its group's horizon; a fill
+   from a replica is, if the replica's state (its heartbeat, less the clocks' possible difference) is.
+   The horizons are one 64 KiB string. If that is lost all of them begin at now; on a server that has evicted, flushed
+   and refused nothing yet, at its start.
+4. Out of memory: a write that cannot be stored removes what it outdates.
+
+Horizons, versions and moments are all microseconds of Unix time below 2^53, exact as Lua numbers.
+KEYS: entry, lease, horizons. ARGV: version, value, physical milliseconds, group, allowance for clocks (µs), then per
+script. A refusal is cheap, the next reader loads the row; so grouping keys costs a little work and no correctness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import xxhash
+
+HORIZONS_KEY = "horizons"
+GROUPS = 8192
+
+# Results of both scripts
+STORED = 1
+NEWER_HELD = 0
+UNPROVEN = -1  # absent key, and the value may lack a write
+LEASE_VOID = -2
+NO_MEMORY = -3
+
+_RULES = r"""
+local version, group = tonumber(ARGV[1]), 8 * (1 + tonumber(ARGV[4]))
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+local function number_at(offset)
+  local bytes = redis.call('GETRANGE', KEYS[3], offset, offset + 7)
+  if #bytes == 8 then return (struct.unpack('>d', bytes)) end
+  return nil
+end
+
+local function write_number(offset, number)
+  local answer = redis.pcall('SETRANGE', KEYS[3], offset, struct.pack('>d', number))
+  return type(answer) == 'number'
+end
+
+local function since(section, pattern)
+  return string.find(redis.call('INFO', section), pattern) ~= nil
+end
+
+local function beginning()
+  local lost = not since('stats', 'evicted_keys:0\r') or since('commandstats', 'cmdstat_flush')
+    or since('errorstats', 'errorstat_OOM')
+  local uptime = lost and 0 or string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')
+  return now - uptime * 1000000 + tonumber(ARGV[5])
+end
+
+local horizon = number_at(0)
+if horizon == nil then
+  horizon = beginning()
+  write_number(0, horizon)
+end
+horizon = math.max(horizon, number_at(group) or 0)
+
+local held = string.match(redis.call('GETRANGE', KEYS[1], 0, 16), '^(%d+)|')
+held = held and tonumber(held)
+
+local function store()
+  local answer = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  if type(answer) == 'table' and answer.err then
+    redis.call('DEL', KEYS[1])
+    return -3
+  end
+  return 1
+end
+"""
+
+PUT = (
+    _RULES
+    + """
+redis.call('DEL', KEYS[2])
+if not write_number(group, math.max(horizon, version, now)) then
+  redis.call('DEL', KEYS[1], KEYS[3])
+  return -3
+end
+if held and held >= version then return 0 end
+if (held or 0) == 0 and version < horizon then
+  redis.call('DEL', KEYS[1])
+  return -1
+end
+return store()
+"""
+)
+
+# ARGV[6]: the lease; ARGV[7]: the moment whose writes the value contains, '' for all (it was read at the primary)
+FILL = (
+    _RULES
+    + """
+if redis.call('GET', KEYS[2]) ~= ARGV[6] then return -2 end
+redis.call('DEL', KEYS[2])
+if held and held > version then return 0 end
+if (held or 0) == 0 and ARGV[7] ~= '' and tonumber(ARGV[7]) < horizon then return -1 end
+return store()
+"""
+)
+
+# KEYS: lease. ARGV: lease
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+def sha1(script: str) -> str:
+    """The name Redis knows a loaded script by."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def group_of(key: str) -> int:
+    """The group of keys whose horizon this key shares."""
+    return xxhash.xxh64_intdigest(key.encode()) % GROUPS
+
+
+def lease_key(key: str) -> str:
+    """Where a key's fill lease lies."""
+    return f"lease:{key}"
