@@ -1,0 +1,113 @@
+"""Kubernetes events: what the operator tells people, declared as values, sent on transitions only."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from hcs_operator.api.observed import Reason, Scaling
+from hcs_operator.kube.errors import KubeError
+from hcs_operator.kube.port import Document, Kube
+
+log = structlog.get_logger(__name__)
+
+COMPONENT = "hcs-operator"
+LONGEST = 1000
+"""Characters of a message; the API server refuses more than 1024."""
+
+GOOD_WHEN_TRUE = frozenset({
+    "Ready", "WritesAvailable", "ReadsAvailable", "AsyncAvailable", "DurabilitySatisfied", "ReplicationHealthy",
+    "CacheHealthy", "QueueHealthy", "AutoscalingActive",
+})  # fmt: skip
+BAD_WHEN_TRUE = frozenset({"Stalled"})
+NEUTRAL = frozenset({"Paused"})
+"""`Reconciling` is in none of them: it comes and goes with every change."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One sentence for people. `type` is Normal or Warning."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def scaled(tier: str, reason: Reason) -> Event:
+    """Tell of a replica count that was written, with the numbers that led to it."""
+    return Event("Normal", f"Scaled{tier}", f"{tier.lower()} {reason.message}")
+
+
+def recommended(tier: str, scaling: Scaling) -> Event | None:
+    """Tell of a count that was only recommended."""
+    if scaling.recommendation is None:
+        return None
+    return Event("Normal", f"Recommends{tier}", f"{tier.lower()} {scaling.recommendation.reason.message}")
+
+
+def healed(change: str) -> Event:
+    """Tell of a child that was edited or deleted by hand and put right."""
+    return Event("Normal", "Healed", change)
+
+
+def transitions(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list[Event]:
+    """Return one event for each condition that turned, or whose reason changed while it is bad."""
+    before = {entry["type"]: entry for entry in previous.get("conditions") or ()}
+    found = []
+    for entry in current.get("conditions") or ():
+        old = before.get(entry["type"], {})
+        turned = old.get("status") != entry["status"]
+        bad = _bad(entry)
+        if bad is None or entry["status"] == "Unknown" or (not old and not bad):
+            continue
+        if turned or (bad and old.get("reason") != entry["reason"]):
+            kind = "Warning" if bad else "Normal"
+            found.append(Event(kind, entry["reason"], f"{entry['type']}={entry['status']}: {entry['message']}"))
+    return found
+
+
+def _bad(entry: Mapping[str, Any]) -> bool | None:
+    """Return whether the condition's present value is bad news; None when nobody is told of it."""
+    if entry["type"] in GOOD_WHEN_TRUE:
+        return str(entry["status"]) == "False"
+    if entry["type"] in BAD_WHEN_TRUE:
+        return str(entry["status"]) == "True"
+    return False if entry["type"] in NEUTRAL else None
+
+
+async def emit(kube: Kube, about: Document, events: Iterable[Event], now: float) -> None:
+    """Write the events; one that cannot be written is logged and never holds a reconcile up."""
+    metadata = about["metadata"]
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for event in events:
+        log.info(
+            "event", stack=f"{metadata['namespace']}/{metadata['name']}", reason=event.reason, message=event.message
+        )
+        document = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.{secrets.token_hex(8)}", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:LONGEST],
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "reportingInstance": COMPONENT,
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }
+        try:
+            await kube.create(document)
+        except KubeError as failure:
+            log.warning("event_not_written", reason=event.reason, error=str(failure))

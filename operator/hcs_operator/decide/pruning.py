@@ -1,0 +1,30 @@
+"""Which of a stack's objects are no longer wanted: owned by this very resource, minus desired, minus kept."""
+
+from collections.abc import Set as AbstractSet
+
+from hcs_operator.api.observed import Child, Document, Snapshot
+
+
+def owned(document: Document, uid: str) -> bool:
+    """Say whether the object's controller is the custom resource with this uid (and not one of an earlier life)."""
+    owners = document["metadata"].get("ownerReferences") or ()
+    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+def unwanted(snapshot: Snapshot, uid: str, desired: AbstractSet[Child], kept: AbstractSet[Child]) -> tuple[Child, ...]:
+    """Return what to delete, in a stable order.
+
+    Claims and pods are never in it: volumes follow `spec.database.storage.reclaim`, pods follow their owners.
+    `kept` are objects that are made once and not described by a document: Secrets with passwords and keys.
+    """
+    return tuple(
+        sorted(
+            child
+            for child, document in snapshot.live.items()
+            if child not in desired
+            and child not in kept
+            and child.kind not in {"PersistentVolumeClaim", "Pod"}
+            and owned(document, uid)
+            and not document["metadata"].get("deletionTimestamp")
+        )
+    )

@@ -1,0 +1,62 @@
+"""Asks the engines and services behind one stack, all at once, each with its own short time-out.
+
+Kubernetes events come in bursts; looks at engines do not help more often than once in `FRESH` seconds, so a figure
+that young is used again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from hcs_operator.api.observed import CacheCounters, Inflight, PodView, QueueFigures, Reason, Selftest
+from hcs_operator.observe.ports import QueuePort, ServicePort
+
+SELFTESTED = ("write-api", "async-api", "read-api")
+FRESH = 0.8
+"""Seconds for which an answer is used again."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What engines and services said."""
+
+    queue: QueueFigures | Reason | None = None
+    selftests: Mapping[str, tuple[Selftest, ...]] = field(default_factory=dict)
+    reads: tuple[CacheCounters, ...] = ()
+    inflight: Mapping[str, Inflight] = field(default_factory=dict)
+
+
+async def ask(
+    pods: Sequence[PodView], queue: QueuePort, services: ServicePort, *, queue_host: str, queue_password: str | None
+) -> Figures:
+    """Return the figures of one stack; pods that are not ready are not asked."""
+    ready = [pod for pod in pods if pod.ready and pod.ip and not pod.deleting]
+    has_queue = any(pod.component == "queue" for pod in ready) and queue_password is not None
+    asked = {component: _of(ready, component) for component in SELFTESTED}
+    figures, tests, reads, inflight = await asyncio.gather(
+        queue.figures(queue_host, queue_password or "") if has_queue else _nothing(),
+        asyncio.gather(*(_each(asked[component], services.selftest) for component in SELFTESTED)),
+        _each(asked["read-api"], services.cache_counters),
+        _each(_of(ready, "worker"), services.inflight),
+    )
+    return Figures(
+        queue=figures,
+        selftests=dict(zip(SELFTESTED, (tuple(entries) for entries in tests), strict=True)),
+        reads=tuple(entry for entry in reads if entry is not None),
+        inflight={entry.pod: entry for entry in inflight if entry is not None},
+    )
+
+
+def _of(pods: Sequence[PodView], component: str) -> list[PodView]:
+    return [pod for pod in pods if pod.component == component]
+
+
+async def _each(pods: Sequence[PodView], question: Callable[[str, str], Awaitable[T]]) -> list[T]:
+    return await asyncio.gather(*(question(pod.name, pod.ip) for pod in pods))
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,48 @@
+"""`QueuePort` over RabbitMQ's management API (port 15672)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from hcs_operator.api.observed import QueueFigures, Reason
+
+CLASS_QUEUES = frozenset({"hcs.critical", "hcs.default", "hcs.bulk"})
+USER = "hcs"
+TIMEOUT = aiohttp.ClientTimeout(total=2, connect=1)
+"""Seconds; a broker that is slower than this counts as not answering for one look."""
+
+
+class ManagementApi:
+    """Reads the class queues' counters; `clock` is Unix seconds."""
+
+    def __init__(self, session: aiohttp.ClientSession, clock: Callable[[], float] = time.time) -> None:
+        self._session = session
+        self._clock = clock
+
+    async def figures(self, host: str, password: str) -> QueueFigures | Reason:
+        """Return the counters of the three class queues added up."""
+        url = f"http://{host}:15672/api/queues/%2F"
+        auth = aiohttp.BasicAuth(USER, password)
+        try:
+            async with self._session.get(url, auth=auth, timeout=TIMEOUT) as answer:
+                if answer.status != 200:
+                    return Reason("QueueRefuses", f"the broker's management API answers {answer.status}")
+                queues = await answer.json()
+        except (TimeoutError, aiohttp.ClientError, OSError) as failure:
+            return Reason("QueueUnreachable", f"the broker's management API does not answer ({type(failure).__name__})")
+        found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
+        if len(found) < len(CLASS_QUEUES):
+            return Reason("QueuesMissing", "the broker does not have its queues yet; the services declare them")
+        return QueueFigures(
+            ready=_sum(found, "messages_ready"),
+            unacked=_sum(found, "messages_unacknowledged"),
+            published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
+            acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
+            at=self._clock(),
+        )
+
+
+def _sum(entries: list[dict[str, Any]], name: str) -> int:
+    return sum(int(entry.get(name) or 0) for entry in entries)

@@ -1,0 +1,1 @@
+"""The shell around the functional core: watches, queue, leader election, probes, logs and metrics."""
