@@ -1,6 +1,6 @@
-"""Which certificates must be written now: none at rest, the server's at two thirds of its life, the authority's likewise.
+"""Which certificates must be written now: none at rest; the server's and the authority's at two thirds of their life.
 
-A new authority is published beside the old one (`ca.crt` is a bundle) a day before it signs: by then each client has read it.
+A new authority is published beside the old one (`ca.crt` is a bundle) a day before it signs, so that clients have it.
 What is found and cannot be used (a damaged PEM, a name that is missing) is replaced, as it is nobody's data.
 """
 

@@ -28,7 +28,7 @@ class Pair:
 
 
 def new_key() -> str:
-    """Make a private key, PEM (PKCS #8, not encrypted: it lives in a Secret). Not pure: the only dice in this package."""
+    """Make a private key, PEM (PKCS #8, not encrypted: it lives in a Secret). The only dice in this package."""
     key = ec.generate_private_key(ec.SECP256R1())
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()

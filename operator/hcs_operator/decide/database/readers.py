@@ -124,7 +124,7 @@ def _clone(reader: InstanceView, facts: Facts, around: Surroundings, why: str) -
     last = facts.clone
     if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
         return Care("Waiting", f"the last copy failed: {last.error}", operation="CloneReader")
-    step = Clone(reader.instance, around.donor.instance, around.replication)
+    step = Clone(reader.instance, around.donor.instance, facts.gtid_executed, around.replication)
     return Care("Cloning", f"{why}; it is copied from {around.donor.instance.name}", step, "CloneReader")
 
 

@@ -38,6 +38,8 @@ class Clone:
 
     reader: Instance
     donor: Instance
+    held: str
+    """The reader's GTID set as it was judged; the step is refused when the reader holds more by now."""
     replication: Access = field(repr=False, compare=False)
 
 

@@ -1,0 +1,89 @@
+"""The plan's steps in SQL. Each looks before it acts and can be repeated."""
+
+from typing import assert_never
+
+from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.steps import Clone, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.mysql import facts
+from hcs_operator.mysql.errors import Refused
+from hcs_operator.mysql.session import Session
+
+_CHANGE_SOURCE = """
+CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %s, SOURCE_PASSWORD = %s,
+  SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_SSL_CA = '/etc/hcs/tls/ca.crt', SOURCE_SSL_VERIFY_SERVER_CERT = 1,
+  SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1, SOURCE_HEARTBEAT_PERIOD = 1, SOURCE_CONNECTION_AUTO_FAILOVER = 1
+"""
+
+_MANAGE = "SELECT asynchronous_connection_failover_add_managed('', 'GroupReplication', %s, %s, %s, '', 80, 60)"
+
+
+def perform(step: SqlStep, session: Session) -> None:
+    """Carry out one step in a session at its instance; raises DatabaseError."""
+    match step:
+        case Found():
+            _found(step, session)
+        case Clone():
+            _clone(step, session)
+        case Follow():
+            _follow(step, session)
+        case Resume():
+            session.run("START REPLICA")
+        case Quiesce():
+            session.run("STOP REPLICA")
+        case _:
+            assert_never(step)
+
+
+def _found(step: Found, session: Session) -> None:
+    row = facts.member_group(session)
+    if row is not None:
+        if (row.group_name, row.epoch) != (step.group_name, step.epoch):
+            raise Refused(f"{step.seed.name} belongs to group {row.group_name}, epoch {row.epoch}; it is left as it is")
+        return
+    if executed := _executed(session):
+        raise Refused(f"{step.seed.name} holds transactions ({executed}); no group is founded over them")
+    # Not set back here: START GROUP_REPLICATION, which follows at once, closes the server until it is primary; a
+    # statement of ours could come too late and close a primary.
+    session.run("SET GLOBAL super_read_only = OFF")
+    session.run("SET SESSION sql_log_bin = 0")
+    session.run(
+        "INSERT INTO hcs_meta.member_group (id, group_name, epoch, solo) VALUES (1, %s, %s, TRUE)",
+        step.group_name,
+        step.epoch,
+    )
+
+
+def _clone(step: Clone, session: Session) -> None:
+    more = _executed(session) - GtidSet.parse(step.held)
+    if more:
+        raise Refused(f"{step.reader.name} holds {more} since it was judged; it is not overwritten")
+    session.run("STOP REPLICA")
+    session.run("SET GLOBAL clone_valid_donor_list = %s", f"{step.donor.host}:{step.donor.port}")
+    session.launch(
+        "CLONE INSTANCE FROM %s@%s:%s IDENTIFIED BY %s REQUIRE SSL",
+        step.replication.user,
+        step.donor.host,
+        step.donor.port,
+        step.replication.password,
+    )
+
+
+def _follow(step: Follow, session: Session) -> None:
+    session.run("STOP REPLICA")
+    session.run("SET GLOBAL super_read_only = OFF")
+    try:
+        session.query("SELECT asynchronous_connection_failover_reset()")
+        session.run("RESET REPLICA ALL FOR CHANNEL ''")
+        source = (step.source.host, step.source.port)
+        session.run(_CHANGE_SOURCE, *source, step.replication.user, step.replication.password)
+        session.query(_MANAGE, step.group_name, *source)
+        session.run("SET SESSION sql_log_bin = 0")
+        session.run("REPLACE INTO hcs_meta.channel_owner (id, server_uuid) VALUES (1, @@server_uuid)")
+    finally:
+        session.run("SET GLOBAL super_read_only = ON")
+    session.run("START REPLICA")
+
+
+def _executed(session: Session) -> GtidSet:
+    row = session.one("SELECT @@GLOBAL.gtid_executed AS executed")
+    return GtidSet.parse(row["executed"]) if row else GtidSet()

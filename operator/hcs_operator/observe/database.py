@@ -1,0 +1,99 @@
+"""Looks at a stack's database: readers before members, so that a reader's GTID set is never the newer one."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from hcs_operator.api.database import TEMPLATE_HASH, Access, DatabaseView, Instance, InstanceView, Revision, Role
+from hcs_operator.api.observed import Child, PodView, Reason
+from hcs_operator.mysql.errors import DatabaseError
+from hcs_operator.mysql.port import DatabasePort
+
+LOOK_SECONDS = 3.0
+"""An instance that takes longer than this to answer counts as silent in this look."""
+
+_ROLES = {"db": Role.MEMBER, "replica": Role.READER}
+
+
+class Wishes(Protocol):
+    """What the stack's spec asks of its database, already in seconds."""
+
+    namespace: str
+    name: str
+    uid: str
+    members: int
+    max_lag: float
+    drain_timeout: float
+    credentials_secret: str
+
+
+async def look(
+    port: DatabasePort,
+    wishes: Wishes,
+    pods: Iterable[PodView],
+    *,
+    secrets: Mapping[str, Mapping[str, str]],
+    live: Mapping[Child, Mapping[str, Any]],
+    cluster_domain: str = "cluster.local",
+) -> DatabaseView:
+    """Ask every database pod of a stack; never raises DatabaseError: an instance that does not answer is silent."""
+    ca = secrets.get(f"{wishes.name}-ca", {}).get("ca.crt", "")
+    passwords = secrets.get(wishes.credentials_secret, {})
+    admin = Access("hcs_admin", passwords.get("admin-password", ""), ca)
+    instances = [(pod, _instance(pod, wishes.namespace, cluster_domain, admin)) for pod in sorted(pods, key=_order)]
+    views: dict[str, InstanceView] = {}
+    for role in (Role.READER, Role.MEMBER):
+        asked = [_ask(port, instance, pod) for pod, instance in instances if instance.role is role]
+        views.update({view.instance.name: view for view in await asyncio.gather(*asked)})
+    return DatabaseView(
+        namespace=wishes.namespace,
+        stack=wishes.name,
+        uid=wishes.uid,
+        members_wanted=wishes.members,
+        max_lag=wishes.max_lag,
+        drain_timeout=wishes.drain_timeout,
+        instances=tuple(views[instance.name] for _, instance in instances),
+        revisions=_revisions(wishes.name, live),
+        replication=Access("hcs_repl", passwords["repl-password"], ca) if "repl-password" in passwords else None,
+    )
+
+
+def _order(pod: PodView) -> tuple[str, int]:
+    set_name, _, ordinal = pod.name.rpartition("-")
+    return set_name, int(ordinal)
+
+
+def _instance(pod: PodView, namespace: str, cluster_domain: str, access: Access) -> Instance:
+    service = pod.name.rpartition("-")[0]
+    host = f"{pod.name}.{service}.{namespace}.svc.{cluster_domain}"
+    return Instance(pod.name, _ROLES[pod.component], host, pod.ip, access)
+
+
+async def _ask(port: DatabasePort, instance: Instance, pod: PodView) -> InstanceView:
+    if not instance.address:
+        return InstanceView(instance, pod, None, pod.problem or Reason("PodStarting", "its pod has no address yet"))
+    if not instance.access.password or not instance.access.ca:
+        return InstanceView(instance, pod, None, Reason("NoCredentials", "its password or authority is not there yet"))
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return InstanceView(instance, pod, await port.examine(instance))
+    except TimeoutError:
+        return InstanceView(instance, pod, None, Reason("TimedOut", f"no answer within {LOOK_SECONDS:.0f} s"))
+    except DatabaseError as error:
+        return InstanceView(instance, pod, None, Reason(error.word, str(error)))
+
+
+def _revisions(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> dict[Role, Revision]:
+    """Read which template is current; a StatefulSet whose controller has not seen its last change tells nothing yet."""
+    found = {}
+    for component, role in _ROLES.items():
+        workload = live.get(Child("StatefulSet", f"{stack}-{component}-0"))
+        if workload is None:
+            continue
+        status = workload.get("status") or {}
+        template = workload["spec"]["template"].get("metadata") or {}
+        fingerprint = (template.get("annotations") or {}).get(TEMPLATE_HASH)
+        current = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
+        if fingerprint and status.get("updateRevision") and current:
+            found[role] = Revision(status["updateRevision"], fingerprint)
+    return found
