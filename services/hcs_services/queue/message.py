@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from hcs_services.identifiers import EPOCH
+
 ATTEMPT_HEADER: Final = "task-attempt"
 TRACE_HEADER: Final = "traceparent"
+UNCLEAR_HEADER: Final = "task-unclear"
 REASON_HEADER: Final = "dead-reason"
 DETAIL_HEADER: Final = "dead-detail"
 DIED_HEADER: Final = "dead-at"
@@ -44,14 +47,15 @@ class TaskMessage:
 def decode(body: bytes) -> TaskMessage:
     """Read a body. Raises MalformedMessage if it is not a task of this form."""
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_refuse)
+        json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate is no text, and no database takes it
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("the body is not JSON") from error
     if not isinstance(document, dict):
         raise MalformedMessage("the body is not an object")
     task_id, task_type, payload = document.get("task_id"), document.get("type"), document.get("payload")
-    if not (isinstance(task_id, str) and 0 < len(task_id) <= 64):  # the primary key of tasks and inbox
-        raise MalformedMessage("task_id is not a string of 1 to 64 characters")
+    if not (isinstance(task_id, str) and 0 < len(task_id) <= 64 and task_id.isascii()):  # a primary key
+        raise MalformedMessage("task_id is not a string of 1 to 64 ASCII characters")
     if not isinstance(task_type, str) or not isinstance(payload, dict):
         raise MalformedMessage("type is not a string or payload not an object")
     return TaskMessage(task_id, task_type, payload, _instant(document.get("created_at")))
@@ -66,8 +70,15 @@ def tries_made(headers: dict[str, Any]) -> int:
 def _instant(text: object) -> datetime:
     try:
         instant = datetime.fromisoformat(str(text))
-    except ValueError as error:
+        if instant.tzinfo is None:
+            raise MalformedMessage("created_at has no time zone")
+        instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise MalformedMessage("created_at is not an RFC 3339 time") from error
-    if instant.tzinfo is None:
-        raise MalformedMessage("created_at has no time zone")
+    if instant < EPOCH:
+        raise MalformedMessage("created_at is before the first task that can have been")
     return instant
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

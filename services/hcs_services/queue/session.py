@@ -15,6 +15,8 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError
 
+from hcs_services.settings import MissingCredentialError, Settings
+
 HEARTBEAT_SECONDS = 10
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 10.0
@@ -47,6 +49,11 @@ class Broker:
             blocked_connection_timeout=None,
             client_properties={"connection_name": name},
         )
+
+
+def broker_of(settings: Settings) -> Broker:
+    """The stack's broker, with the mounted password."""
+    return Broker(settings.queue_url, lambda: settings.credential("queue/password"))
 
 
 class Session:
@@ -112,8 +119,12 @@ class Session:
 async def connect(broker: Broker, name: str) -> Session:
     """Open a connection and a channel. Raises SessionLost with the cause (refused, password, time-out)."""
     opened, resolve = _answer()
+    try:
+        parameters = broker.parameters(name)
+    except MissingCredentialError as error:
+        raise SessionLost(str(error)) from error
     connection = AsyncioConnection(
-        broker.parameters(name),
+        parameters,
         on_open_callback=resolve,
         on_open_error_callback=lambda _connection, error: resolve(error),
         custom_ioloop=asyncio.get_running_loop(),

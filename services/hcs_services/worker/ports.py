@@ -1,0 +1,85 @@
+"""The worker's outside parts as Protocols, so that handlers and the runner can be tested without any of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from hcs_services.cache import Change
+from hcs_services.database.members import PrimaryPool
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail; a repeat carries the same `message_id`."""
+
+    message_id: str
+    to: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What to charge, and under which key; the same key never charges twice."""
+
+    key: str
+    amount: Decimal
+    currency: str
+    method_token: str
+
+
+class Mailer(Protocol):
+    """Hands mails to an SMTP server."""
+
+    async def send(self, mail: Mail) -> None:
+        """Raises Permanent if the server refuses it for good, Transient otherwise."""
+
+
+class PaymentProvider(Protocol):
+    """Charges and refunds."""
+
+    async def charge(self, charge: Charge) -> str:
+        """The charge's id. Raises Permanent if declined, Transient if the provider does not (clearly) answer."""
+
+    async def refund(self, key: str, charge_id: str) -> None:
+        """Give a charge back. Raises as `charge` does."""
+
+
+class Store(Protocol):
+    """An object store."""
+
+    async def put_if_absent(self, key: str, body: bytes, content_type: str) -> bool:
+        """False if the key was taken."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The object, or None."""
+
+
+class OrderReads(Protocol):
+    """Reads of orders that may be large, kept off the primary where a replica is recent enough."""
+
+    async def of_user(self, user_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """Rows of the user's orders created in `[start, end)`, oldest first."""
+
+    async def changed_since(self, since: datetime) -> list[dict[str, Any]]:
+        """Rows of orders changed since then, oldest change first, each order once."""
+
+
+class OrderCache(Protocol):
+    """The inline side of cache invalidation: best effort, never raises."""
+
+    async def put_many(self, changes: Iterable[Change]) -> bool:
+        """Put committed states, each unless a newer one is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All of them; `store` is None where no object store is configured."""
+
+    primary: PrimaryPool
+    reads: OrderReads
+    mailer: Mailer
+    provider: PaymentProvider
+    store: Store | None

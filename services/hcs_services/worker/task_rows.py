@@ -1,0 +1,128 @@
+"""The rows that make a task's effect happen once and its progress visible: `inbox` and `tasks`.
+
+`succeeded` and `dead` are final for every path here; taking a dead task up again is an operator's explicit act.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from hcs_services.database.connection import Connection
+from hcs_services.database.errors import Meaning, meaning
+from hcs_services.database.versions import clock_version
+from hcs_services.identifiers import slot_of
+from hcs_services.worker.task import Done, Task
+
+ERROR_CHARACTERS: Final = 500
+# What must not stay in the database for a week: what a mail said, and how a payment was authorised.
+_UNSTORED: Final = frozenset({"body", "method_token", "settle"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The task has ended before: `status` is `succeeded` or `dead`."""
+
+    status: str
+    error: str | None
+
+
+def naive(moment: datetime) -> datetime:
+    """The moment as DATETIME(6) takes it: UTC without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+async def begin(tx: Connection, task: Task, now: datetime) -> Settled | None:
+    """Show the task as running, or say how it ended before."""
+    row = await tx.fetch_one("SELECT status, error FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
+    if row is not None and row["status"] in ("succeeded", "dead"):
+        return Settled(row["status"], row["error"])
+    if row is None:
+        await _insert(tx, task, now)
+    else:
+        await _update(tx, task, now, "running")
+    return None
+
+
+async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
+    """Claim the task's one effect; False if it was had before. Waits for another transaction that is at it."""
+    try:
+        await tx.execute(
+            "INSERT INTO inbox (task_id, done_at, slot, ver) VALUES (%s, %s, %s, %s)",
+            (task.id, naive(now), _slot(task), clock_version(now)),
+        )
+    except Exception as error:
+        if meaning(error) is Meaning.DUPLICATE:
+            return False
+        raise
+    return True
+
+
+async def finish(tx: Connection, task: Task, done: Done, now: datetime) -> None:
+    """Record how the effect's transaction ends the task."""
+    status = "dead" if done.dead else "succeeded"
+    await _update(tx, task, now, status, result=done.result, error=done.dead, finished=True)
+
+
+async def note_retry(tx: Connection, task: Task, error: str, now: datetime) -> None:
+    """Show that the task waits for another try."""
+    await _update(tx, task, now, "retrying", error=error)
+
+
+async def note_dead(tx: Connection, task: Task, error: str, now: datetime) -> bool:
+    """Record that the task is given up; False if another delivery of it has ended it meanwhile."""
+    row = await tx.fetch_one("SELECT status FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
+    if row is not None and row["status"] in ("succeeded", "dead"):
+        return False
+    if row is None:
+        await _insert(tx, task, now)
+    await _update(tx, task, now, "dead", error=error, finished=True)
+    return True
+
+
+async def _insert(tx: Connection, task: Task, now: datetime) -> None:
+    stored = {name: value for name, value in task.payload.items() if name not in _UNSTORED}
+    await tx.execute(
+        "INSERT INTO tasks (task_id, type, status, attempts, payload, created_at, updated_at, slot, ver)"
+        " VALUES (%s, %s, 'running', %s, %s, %s, %s, %s, %s)",
+        (
+            task.id,
+            task.type,
+            task.attempt,
+            json.dumps(stored),
+            naive(task.created_at),
+            naive(now),
+            _slot(task),
+            clock_version(now),
+        ),
+    )
+
+
+async def _update(
+    tx: Connection,
+    task: Task,
+    now: datetime,
+    status: str,
+    *,
+    result: dict[str, Any] | None = None,
+    error: str | None = None,
+    finished: bool = False,
+) -> None:
+    await tx.execute(
+        "UPDATE tasks SET status = %s, attempts = GREATEST(attempts, %s), result = %s, error = %s, updated_at = %s,"
+        " finished_at = %s, ver = GREATEST(ver + 1, %s) WHERE task_id = %s",
+        (
+            status,
+            task.attempt,
+            None if result is None else json.dumps(result),
+            None if error is None else error[:ERROR_CHARACTERS],
+            naive(now),
+            naive(now) if finished else None,
+            clock_version(now),
+            task.id,
+        ),
+    )
+
+
+def _slot(task: Task) -> int:
+    return slot_of(str(task.payload.get("user_id") or task.id))
