@@ -144,9 +144,10 @@ class ReaderPool:
     def _lag(self, reader: Reader) -> float:
         if reader.beat_at is None:
             return float("inf")
-        if self._primary_beat is None:
-            return 0.0  # nothing to compare with: no primary was ever seen by this process
-        return max(0.0, (self._primary_beat - reader.beat_at).total_seconds())
+        beats = [other.beat_at for other in self._readers.values() if other.beat_at is not None]
+        # without a primary since this process began, the freshest replica is the best that is known
+        newest = self._primary_beat or max(beats)
+        return max(0.0, (newest - reader.beat_at).total_seconds())
 
     def _fresh(self, reader: Reader) -> bool:
         return reader.reachable and self._lag(reader) <= self._settings.max_lag_seconds
@@ -170,8 +171,10 @@ class ReaderPool:
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError) or errors.connection_is_lost(error):
                     connection.close()
-                if connection.broken and isinstance(error, Exception) and not isinstance(error, NoReader):
-                    reader.close()  # eject at once; the next poll that succeeds brings it back
+                if errors.connection_is_lost(error) and not isinstance(error, errors.StatementTimeout):
+                    # eject at once; the next poll that succeeds brings it back. A timeout may be due to the caller's
+                    # own short deadline, so it ejects nothing: slowness is for the poll to judge
+                    reader.close()
                 raise
             finally:
                 self._checkin(reader, connection)

@@ -1,4 +1,4 @@
-"""The one number that is row version, cache version, entity tag and token: `GREATEST(ver + 1, µs clock)`, below 2^53."""
+"""The one number that is row version, cache version, entity tag and token: `GREATEST(ver + 1, µs clock)` < 2^53."""
 
 from __future__ import annotations
 

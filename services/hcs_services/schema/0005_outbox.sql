@@ -6,5 +6,6 @@ CREATE TABLE IF NOT EXISTS outbox (
   created_at DATETIME(6) NOT NULL,
   slot       SMALLINT UNSIGNED NOT NULL,
   ver        BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (id)
+  PRIMARY KEY (id),
+  KEY by_kind (kind, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin

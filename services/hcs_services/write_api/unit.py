@@ -1,0 +1,145 @@
+"""One write from its key to its answer: claim, work, store the answer, commit, settle, refresh the cache.
+
+Every write runs under a key: the client's, or one of our own where there is none. So a COMMIT whose outcome is
+unknown is settled for each of them by the same insert, and no client is ever told a guess.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from prometheus_client import Counter
+
+from hcs_services import idempotency
+from hcs_services.cache.entry import Change, list_change, order_change, product_change
+from hcs_services.database.answers import as_problem
+from hcs_services.database.connection import Connection
+from hcs_services.database.errors import DatabaseFailure
+from hcs_services.database.members import PrimaryPool
+from hcs_services.database.settle import run_keyed
+from hcs_services.http_conventions import etag
+from hcs_services.tokens import ConsistencyToken
+from hcs_services.write_api.repository import MySqlRepository, Repository
+from hcs_services.write_api.service import Outcome
+
+Work = Callable[[Repository, datetime], Awaitable[Outcome]]
+
+REPLAYS = Counter("hcs_idempotent_replays_total", "Writes answered from their idempotency row.")
+
+
+class Cache(Protocol):
+    """The cache as writers use it: best effort, never raises because Redis is away."""
+
+    async def put_many(self, changes: Iterable[Change]) -> bool:
+        """Put committed states unless newer ones are held; False if some have to be put again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client gets: the body's bytes are those that were committed with the write."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    status: int
+    headers: Mapping[str, str]
+    entities: Mapping[str, int]
+    body: bytes
+    outcome: Outcome | None  # None: read from the idempotency row
+    replayed: bool
+
+
+class UnitOfWork:
+    """Runs writes."""
+
+    def __init__(
+        self,
+        pool: PrimaryPool,
+        cache: Cache,
+        *,
+        shard: int,
+        token_key: Callable[[], bytes],
+        committed: Callable[[], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._pool = pool
+        self._cache = cache
+        self._shard = shard
+        self._token_key = token_key
+        self._committed = committed
+        self._clock = clock
+
+    async def run(self, key: idempotency.Key, work: Work) -> Answer:
+        """Do the work once under its key and answer; raises Problem."""
+
+        async def attempt(tx: Connection, settling: bool) -> _Done:  # noqa: FBT001 - run_keyed's signature
+            now = self._clock()
+            stored = await idempotency.claim(tx, key, now=now, settling=settling)
+            if stored is not None:
+                # while settling, the row is our own: the first answer, not a replay
+                return _from_row(stored, replayed=not settling)
+            done = _from_outcome(await work(MySqlRepository(tx), now))
+            row = {"headers": dict(done.headers), "entities": dict(done.entities)}
+            await idempotency.save(tx, key, status=done.status, headers=row, body=done.body)
+            return done
+
+        try:
+            done, gtid = await run_keyed(self._pool, attempt)
+        except DatabaseFailure as error:
+            raise as_problem(error) from error
+        if done.outcome is not None:
+            self._committed()
+            await self._refresh(done.outcome)
+        elif done.replayed:
+            REPLAYS.inc()
+        token = ConsistencyToken(self._shard, gtid, done.entities).encode(self._token_key())
+        replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
+        return Answer(done.status, {**done.headers, "X-Consistency-Token": token, **replayed}, done.body)
+
+    async def _refresh(self, outcome: Outcome) -> None:
+        """Inline and best effort; the outbox row of the same transaction repeats it at least once."""
+        await self._cache.put_many(
+            [
+                *(order_change(order) for order in outcome.orders),
+                *(product_change(product) for product in outcome.products),
+                *(list_change(user_id, version) for user_id, version in outcome.lists.items()),
+            ]
+        )
+
+
+def own_key(route: str, owner: str) -> idempotency.Key:
+    """A key for a write whose client gave none."""
+    return idempotency.Key(f"own {route}", owner, secrets.token_hex(16), idempotency.body_hash(None))
+
+
+def client_key(route: str, owner: str, header: str | None, document: Any) -> idempotency.Key:
+    """The client's key for this body, or one of our own; raises `malformed-idempotency-key`."""
+    given = idempotency.parse_header(header)
+    if given is None:
+        return own_key(route, owner)
+    return idempotency.Key(route, owner, given, idempotency.body_hash(document))
+
+
+def _from_outcome(outcome: Outcome) -> _Done:
+    headers = {"ETag": etag(outcome.document["version"])}
+    if outcome.location is not None:
+        headers["Location"] = outcome.location
+    body = json.dumps(outcome.document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _Done(outcome.status, headers, outcome.entities, body, outcome, replayed=False)
+
+
+def _from_row(stored: idempotency.Stored, *, replayed: bool) -> _Done:
+    assert stored.status is not None
+    assert stored.body is not None
+    return _Done(
+        stored.status, stored.headers["headers"], stored.headers["entities"], bytes(stored.body), None, replayed
+    )
