@@ -47,7 +47,7 @@ async def look(upstreams: Sequence[Upstream], resolve: Resolve) -> None:
             raise answer
 
 
-async def follow(upstreams: Sequence[Upstream], resolve: Resolve = resolve, every: float = EVERY_SECONDS) -> None:
+async def follow(upstreams: Sequence[Upstream], resolve: Resolve, every: float) -> None:
     """Keep the upstreams up to date for ever."""
     while True:
         await look(upstreams, resolve)

@@ -41,16 +41,19 @@ class Gateway:
 class Running:
     """What the gateway does beside answering: following DNS, publishing figures, testing itself."""
 
-    def __init__(self, proxy: Proxy, upstreams: Mapping[str, Upstream], resolve: discovery.Resolve) -> None:
+    def __init__(
+        self, proxy: Proxy, upstreams: Mapping[str, Upstream], resolve: discovery.Resolve, look_every: float
+    ) -> None:
         self._proxy = proxy
         self._upstreams = upstreams
         self._resolve = resolve
+        self._look_every = look_every
 
     async def start(self, background: Background) -> None:
         """Look once, so that the first request finds its endpoints, then follow."""
         upstreams = list(self._upstreams.values())
         await discovery.look(upstreams, self._resolve)
-        background.spawn("discovery", discovery.follow(upstreams, self._resolve))
+        background.spawn("discovery", discovery.follow(upstreams, self._resolve, self._look_every))
         background.spawn("figures", self._publish_figures())
 
     async def stop(self) -> None:
@@ -82,15 +85,20 @@ class Running:
             await asyncio.sleep(FIGURES_SECONDS)
 
 
-def assemble(config: GatewayConfig, settings: Settings, resolve: discovery.Resolve = discovery.resolve) -> Tier:
-    """Return the gateway for a configuration."""
+def assemble(
+    config: GatewayConfig,
+    settings: Settings,
+    resolve: discovery.Resolve = discovery.resolve,
+    look_every: float = discovery.EVERY_SECONDS,
+) -> Tier:
+    """Return the gateway for a configuration; `resolve` is asked for addresses each `look_every` seconds."""
     random = Random()  # noqa: S311 - spreads load, keeps no secret
     upstreams = {name: Upstream(name, each.host, each.port, random) for name, each in config.upstreams.items()}
     admin = Admin()
     own = own_routes.create(admin, own_routes.Documents(config, upstreams))
     bounded = Conventions(own, timeout_ms=DEFAULT_TIMEOUT_MS, max_timeout_ms=MAX_TIMEOUT_MS)
     proxy = Proxy(config, upstreams)
-    running = Running(proxy, upstreams, resolve)
+    running = Running(proxy, upstreams, resolve, look_every)
     admin.selftest = running.selftest
     app = Observed(Gateway(bounded, proxy), service=settings.tier)
     return Tier(app=app, admin=admin, start=running.start, stop=running.stop)

@@ -44,6 +44,19 @@ class CallFailed(Exception):
         self.failure = failure
 
 
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Turn aiohttp's errors into ours where they arise.
+
+    Further out the client would repeat every GET, PUT and DELETE on its own, on the same endpoint and past the budget.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise CallFailed(Failure.UNSENT, error) from error
+    except aiohttp.ClientError as error:
+        raise CallFailed(Failure.UNKNOWN, error) from error
+
+
 class Endpoint:
     """One pod."""
 
@@ -59,6 +72,7 @@ class Endpoint:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             auto_decompress=False,
+            middlewares=(_once,),
             max_line_size=MAX_FIELD_BYTES,
             max_field_size=MAX_FIELD_BYTES,
         )
@@ -77,12 +91,6 @@ class Endpoint:
                 data=call.body or None,
                 allow_redirects=False,
             )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            await self._ended()
-            raise CallFailed(Failure.UNSENT, error) from error
-        except aiohttp.ClientError as error:
-            await self._ended()
-            raise CallFailed(Failure.UNKNOWN, error) from error
         except BaseException:
             await self._ended()
             raise

@@ -1,0 +1,167 @@
+"""The circuit breaker's states, and that it can always close again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State
+
+pytestmark = pytest.mark.unit
+POLICY = BreakerPolicy(
+    window=10, min_requests=4, failure_ratio=0.5, slow_call=1, slow_ratio=0.5, open_for=5, half_open_probes=2
+)
+FAST, SLOW = 0.01, 1.5
+
+
+def permitted(breaker: Breaker, now: float) -> Permit:
+    permit = breaker.admit(now)
+    assert isinstance(permit, Permit)
+    return permit
+
+
+def fail(breaker: Breaker, now: float, times: int = 1) -> None:
+    for _ in range(times):
+        breaker.failed(permitted(breaker, now), now)
+
+
+def succeed(breaker: Breaker, now: float, times: int = 1, seconds: float = FAST) -> None:
+    for _ in range(times):
+        breaker.succeeded(permitted(breaker, now), seconds, now)
+
+
+def opened(now: float = 0.0) -> Breaker:
+    breaker = Breaker(POLICY)
+    fail(breaker, now, 4)
+    assert breaker.state is State.OPEN
+    return breaker
+
+
+def test_stays_closed_below_the_minimum_volume() -> None:
+    breaker = Breaker(POLICY)
+    fail(breaker, 0.0, 3)
+    assert breaker.state is State.CLOSED
+
+
+def test_opens_when_the_failure_ratio_is_reached() -> None:
+    breaker = Breaker(POLICY)
+    succeed(breaker, 0.0, 2)
+    fail(breaker, 0.0, 2)
+    assert breaker.state is State.OPEN
+
+
+def test_stays_closed_below_the_failure_ratio() -> None:
+    breaker = Breaker(POLICY)
+    succeed(breaker, 0.0, 10)
+    fail(breaker, 0.0, 9)
+    assert breaker.state is State.CLOSED
+
+
+def test_opens_when_most_calls_crawl() -> None:
+    breaker = Breaker(POLICY)
+    succeed(breaker, 0.0, 4, seconds=SLOW)
+    assert breaker.state is State.OPEN
+
+
+def test_failures_older_than_the_window_do_not_count() -> None:
+    breaker = Breaker(POLICY)
+    fail(breaker, 0.0, 3)
+    succeed(breaker, 11.0, 3)
+    fail(breaker, 11.0, 1)
+    assert breaker.state is State.CLOSED
+
+
+def test_open_it_refuses_and_says_for_how_long() -> None:
+    assert opened().admit(1.5) == Refused(retry_after=4)
+
+
+def test_half_open_it_lets_only_the_probes_through() -> None:
+    breaker = opened()
+    admitted = [breaker.admit(5.0) for _ in range(4)]
+    assert [isinstance(answer, Permit) for answer in admitted] == [True, True, False, False]
+
+
+def test_a_failed_probe_opens_it_again() -> None:
+    breaker = opened()
+    fail(breaker, 5.0)
+    assert breaker.state is State.OPEN
+    assert breaker.admit(5.1) == Refused(retry_after=5)
+
+
+def test_a_slow_probe_opens_it_again() -> None:
+    breaker = opened()
+    succeed(breaker, 5.0, seconds=SLOW)
+    assert breaker.state is State.OPEN
+
+
+def test_an_abandoned_probe_may_be_made_again() -> None:
+    breaker = opened()
+    for _ in range(10):
+        breaker.abandoned(permitted(breaker, 5.0))
+    succeed(breaker, 5.0, 2)
+    assert breaker.state is State.RAMPING
+
+
+def test_ramping_admits_a_growing_share_then_all() -> None:
+    breaker = opened()
+    succeed(breaker, 5.0, 2)
+    early = sum(isinstance(breaker.admit(6.0), Permit) for _ in range(100))
+    late = sum(isinstance(breaker.admit(9.0), Permit) for _ in range(100))
+    assert early == pytest.approx(20, abs=1)
+    assert late == pytest.approx(80, abs=1)
+    assert isinstance(breaker.admit(10.0), Permit)
+    assert breaker.state is State.CLOSED
+
+
+def test_failures_while_ramping_open_it_again() -> None:
+    breaker = opened()
+    succeed(breaker, 5.0, 2)
+    while breaker.state is State.RAMPING:
+        permit = breaker.admit(9.0)
+        if isinstance(permit, Permit):
+            breaker.failed(permit, 9.0)
+    assert breaker.state is State.OPEN
+
+
+def test_results_of_calls_admitted_before_it_opened_are_ignored() -> None:
+    breaker = Breaker(POLICY)
+    late = [permitted(breaker, 0.0) for _ in range(5)]
+    fail(breaker, 0.0, 4)
+    breaker.admit(5.0)
+    for permit in late:
+        breaker.failed(permit, 5.0)
+    assert breaker.state is State.HALF_OPEN
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 3), st.sampled_from(["fail", "slow", "well", "abandon", "hang"])), max_size=200
+    )
+)
+def test_whatever_happened_it_closes_once_calls_are_well_again(steps: list[tuple[float, str]]) -> None:
+    breaker, now = Breaker(POLICY), 0.0
+    hanging: list[Permit] = []
+    for pause, outcome in steps:
+        now += pause
+        permit = breaker.admit(now)
+        if isinstance(permit, Permit):
+            report(breaker, permit, outcome, now, hanging)
+    for permit in hanging:
+        breaker.abandoned(permit)
+    for _ in range(400):
+        now += 0.1
+        permit = breaker.admit(now)
+        if isinstance(permit, Permit):
+            breaker.succeeded(permit, FAST, now)
+    assert breaker.state is State.CLOSED
+    assert isinstance(breaker.admit(now), Permit)
+
+
+def report(breaker: Breaker, permit: Permit, outcome: str, now: float, hanging: list[Permit]) -> None:
+    if outcome == "fail":
+        breaker.failed(permit, now)
+    elif outcome == "abandon":
+        breaker.abandoned(permit)
+    elif outcome == "hang":
+        hanging.append(permit)
+    else:
+        breaker.succeeded(permit, SLOW if outcome == "slow" else FAST, now)
