@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
 import time
@@ -127,11 +128,9 @@ class EntityCache:
 
     async def release(self, key: str, lease: str) -> None:
         """Give an unused lease back, so that the next reader need not wait for its end. Never raises."""
-        try:
+        with contextlib.suppress(CacheUnavailable):
             async with self._availability.guarded("release"):
                 await self._redis.eval(scripts.RELEASE, 1, scripts.lease_key(key), lease)
-        except CacheUnavailable:
-            return
 
     async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
         """Store what was read from the database under this lease; None when Redis did not answer. Never raises.
@@ -149,6 +148,13 @@ class EntityCache:
         outcome = FillOutcome(result)
         FILLS.labels(outcome.name.lower()).inc()
         return outcome
+
+    async def store_page(self, key: str, entry: Entry) -> None:
+        """Keep a page whose key names its generation: it can never be wrong, so no lease is needed. Never raises."""
+        milliseconds = physical_lifetime_ms(entry.lifetime_ms, self._policy.jitter, self._uniform())
+        with contextlib.suppress(CacheUnavailable):
+            async with self._availability.guarded("page"):
+                await self._redis.set(key, entry.encode(), px=milliseconds)
 
     def loaded(self, version: int, data: bytes | None, *, delta_ms: int = 0) -> Entry:
         """The entry for a row just read; no data means no row, which is remembered for a few seconds only."""

@@ -7,8 +7,8 @@
    have been newer and evicted. What is known are the horizons: for each of 8192 groups of keys, the newest moment at
    which a key of the group was written to. A late put is refused if its version is below its group's horizon; a fill
    from a replica is, if the replica's state (its heartbeat, less the clocks' possible difference) is.
-   The horizons are one 64 KiB string. If that is lost all of them begin at now; on a server that has evicted, flushed
-   and refused nothing yet, at its start.
+   The horizons are one 64 KiB string. If that is lost all of them begin at now; on a server that can have lost
+   nothing since its start (it evicts, but has not yet, and was never flushed), there.
 4. Out of memory: a write that cannot be stored removes what it outdates.
 
 Horizons, versions and moments are all microseconds of Unix time below 2^53, exact as Lua numbers.
@@ -48,13 +48,13 @@ local function write_number(offset, number)
   return type(answer) == 'number'
 end
 
-local function since(section, pattern)
+local function says(section, pattern)
   return string.find(redis.call('INFO', section), pattern) ~= nil
 end
 
 local function beginning()
-  local lost = not since('stats', 'evicted_keys:0\r') or since('commandstats', 'cmdstat_flush')
-    or since('errorstats', 'errorstat_OOM')
+  local lost = not says('stats', 'evicted_keys:0\r') or says('commandstats', 'cmdstat_flush')
+    or says('memory', 'maxmemory_policy:noeviction')
   local uptime = lost and 0 or string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')
   return now - uptime * 1000000 + tonumber(ARGV[5])
 end

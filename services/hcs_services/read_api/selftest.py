@@ -1,0 +1,88 @@
+"""Does reading work right now? The heartbeat row is read at a replica, else at the primary, and sent through the cache.
+
+Not through the users' read path: a self-test is neither a user's read for the metrics nor something to be shed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from hcs_services.admin import SelftestResult
+from hcs_services.cache import CacheUnavailable, EntityCache
+from hcs_services.read_api.sources import Primary, Session
+
+_HEARTBEAT = "SELECT beat_at FROM heartbeat WHERE id = 1"
+_STEP_SECONDS = 1.5  # two steps at the database and one at the cache, within the admin port's five seconds
+
+
+class ObservedReplicas(Protocol):
+    """The part of `ReaderPool` used here."""
+
+    def reader(self, token_gtid: str | None = None) -> AbstractAsyncContextManager[Session]:
+        """A session on an eligible replica; raises NoReader."""
+
+    def eligible(self) -> list[Any]:
+        """The replicas that may serve."""
+
+
+class Selftest:
+    """The read API's self-test; `own_key` is this process's alone, so that two never meet in the cache."""
+
+    def __init__(self, cache: EntityCache, replicas: ObservedReplicas, primary: Primary) -> None:
+        self._cache = cache
+        self._replicas = replicas
+        self._primary = primary
+        self._own_key = f"selftest:{secrets.token_hex(8)}"
+
+    async def run(self) -> SelftestResult:
+        """Ok while users' reads can be answered; the message says what is missing all the same."""
+        data: dict[str, float] = {"replicas": len(self._replicas.eligible())}
+        found, missing = await self._read()
+        if found is None:
+            return SelftestResult(ok=False, reason="DatabaseUnreachable", message=missing, data=data | {"cache": 0})
+        if found["beat_at"] is not None:
+            data["heartbeat_age_seconds"] = max(0.0, time.time() - found["beat_at"].replace(tzinfo=UTC).timestamp())
+        cache_error = await self._through_cache(found["beat_at"])
+        data["cache"] = 0 if cache_error else 1
+        if cache_error:
+            message = f"Reads go to the database, the cache does not answer: {cache_error}. {missing}".strip()
+            return SelftestResult(ok=True, reason="CacheUnavailable", message=message, data=data)
+        if missing:
+            return SelftestResult(ok=True, reason="NoReplica", message=missing, data=data)
+        return SelftestResult(ok=True, reason="ReadsWork", message="Replica and cache answer.", data=data)
+
+    async def _read(self) -> tuple[dict[str, Any] | None, str]:
+        """The heartbeat's row (its time None if there was never one) and what is missing, in a sentence."""
+        try:
+            async with asyncio.timeout(_STEP_SECONDS), self._replicas.reader() as session:
+                return await session.fetch_one(_HEARTBEAT) or {"beat_at": None}, ""
+        except Exception as error:  # noqa: BLE001 - whatever keeps the replicas from answering, the primary is next
+            replica_error = _sentence(error)
+        try:
+            async with asyncio.timeout(_STEP_SECONDS), self._primary.connection() as session:
+                row = await session.fetch_one(_HEARTBEAT) or {"beat_at": None}
+        except Exception as error:  # noqa: BLE001 - the finding is that nobody answers
+            return None, f"No replica answers ({replica_error}), nor does the primary ({_sentence(error)})."
+        return row, f"The primary serves all reads that miss the cache; no replica answers ({replica_error})."
+
+    async def _through_cache(self, beat_at: datetime | None) -> str | None:
+        """Write and read back; the reason if that fails."""
+        mark = str(beat_at).encode()
+        try:
+            async with asyncio.timeout(_STEP_SECONDS):
+                await self._cache.store_page(self._own_key, self._cache.loaded(1, mark))
+                held = await self._cache.get(self._own_key)
+        except CacheUnavailable as error:
+            return _sentence(error)
+        except TimeoutError:
+            return "no answer in time"
+        return None if held is not None and held.data == mark else "what was written could not be read back"
+
+
+def _sentence(error: BaseException) -> str:
+    return (str(error) or type(error).__name__)[:200]
