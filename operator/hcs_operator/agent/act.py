@@ -1,0 +1,129 @@
+"""Carries out the agent's acts as root over the socket; returns what is to be remembered."""
+
+from dataclasses import replace
+
+from hcs_operator.agent import accounts, look
+from hcs_operator.agent.accounts import REPLICATION
+from hcs_operator.agent.decide import (
+    Act,
+    Bootstrap,
+    CloseBootstrap,
+    Discard,
+    Join,
+    Leave,
+    Local,
+    Memory,
+    ReloadTls,
+    RenewChannel,
+    Rotate,
+    Settle,
+    SetUp,
+    Wait,
+    successor,
+)
+from hcs_operator.agent.settings import Settings
+from hcs_operator.api.database import Role
+from hcs_operator.mysql.session import Session, over_socket
+
+START_SECONDS = 150.0
+"""START GROUP_REPLICATION gives up by itself after a minute; a STOP can take as long."""
+
+_RECOVERY = (
+    "CHANGE REPLICATION SOURCE TO SOURCE_USER = %s, SOURCE_PASSWORD = %s FOR CHANNEL 'group_replication_recovery'"
+)
+
+
+def act(done: Act, local: Local, memory: Memory, settings: Settings) -> Memory:
+    """Do it; raises DatabaseError. An act that failed is decided anew at the next look."""
+    if not isinstance(done, Wait | Settle):
+        with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:
+            _accounts(done, session, settings)
+            _group(done, session, settings)
+    match done:
+        case SetUp() | Rotate() | Settle():
+            return replace(memory, settled=local.now)
+        case ReloadTls():
+            return replace(memory, loaded_certificate=local.certificate)
+        case _:
+            return memory
+
+
+def _accounts(done: Act, session: Session, settings: Settings) -> None:
+    match done:
+        case SetUp(denied):
+            _set_up(session, settings, denied)
+        case Rotate(denied):
+            _rotate(session, settings, denied)
+        case Discard(users):
+            for sql, args in accounts.discard(users):
+                session.run(sql, *args)
+        case RenewChannel():
+            _renew_channel(session, look.passwords(settings)[REPLICATION])
+        case ReloadTls():
+            session.run("ALTER INSTANCE RELOAD TLS")
+
+
+def _group(done: Act, session: Session, settings: Settings) -> None:
+    match done:
+        case Bootstrap(group_name):
+            _bootstrap(session, settings, group_name)
+        case Join(group_name):
+            session.run("SET GLOBAL group_replication_group_name = %s", group_name)
+            session.run("START GROUP_REPLICATION")
+        case Leave():
+            session.run("STOP GROUP_REPLICATION")
+        case CloseBootstrap():
+            session.run("SET GLOBAL group_replication_bootstrap_group = OFF")
+
+
+def _set_up(session: Session, settings: Settings, denied: frozenset[str]) -> None:
+    passwords = look.passwords(settings)
+    limit = session.query("SELECT @@GLOBAL.max_connections AS connections")[0]["connections"]
+    session.run("SET SESSION sql_log_bin = 0")
+    session.run("SET GLOBAL super_read_only = OFF")
+    try:
+        for sql, args in accounts.set_up(passwords, denied, limit):
+            session.run(sql, *args)
+        if settings.role is Role.MEMBER:
+            session.run(_RECOVERY, REPLICATION, passwords[REPLICATION])
+    finally:
+        session.run("SET GLOBAL super_read_only = ON")
+
+
+def _rotate(session: Session, settings: Settings, denied: frozenset[str]) -> None:
+    passwords = look.passwords(settings)
+    for sql, args in accounts.rotate(passwords, denied):
+        session.run(sql, *args)
+    if REPLICATION in denied:
+        session.run(_RECOVERY, REPLICATION, passwords[REPLICATION])
+
+
+def _renew_channel(session: Session, password: str) -> None:
+    session.run("STOP REPLICA IO_THREAD FOR CHANNEL ''")
+    session.run("SET GLOBAL super_read_only = OFF")
+    try:
+        session.run("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = %s FOR CHANNEL ''", password)
+    finally:
+        session.run("SET GLOBAL super_read_only = ON")
+    session.run("START REPLICA IO_THREAD FOR CHANNEL ''")
+
+
+def _bootstrap(session: Session, settings: Settings, group_name: str) -> None:
+    """Take up the group of one. bootstrap_group is on for this one START, never persisted, and off whatever happens."""
+    session.run("SET GLOBAL group_replication_group_name = %s", group_name)
+    session.run("SET GLOBAL group_replication_bootstrap_group = ON")
+    try:
+        session.run("START GROUP_REPLICATION")
+    finally:
+        with over_socket(str(settings.socket)) as fresh:
+            fresh.run("SET GLOBAL group_replication_bootstrap_group = OFF")
+
+
+def hand_over(settings: Settings) -> str | None:
+    """Before the pod stops: let another member lead, then leave. Returns who leads now; None when there is nobody."""
+    with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:
+        uuid = successor(look.peers(session))
+        if uuid is not None:
+            session.query("SELECT group_replication_set_as_primary(%s)", uuid)
+            session.run("STOP GROUP_REPLICATION")
+        return uuid

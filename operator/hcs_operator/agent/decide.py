@@ -1,0 +1,238 @@
+"""What the agent does next: pure, one thing at a time, from what it has just seen and the little it remembers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hcs_operator.api.database import GroupState, MemberGroup, Role
+
+OLD_PASSWORD_SECONDS = 600.0
+"""How long an old password goes on working: longer than a changed Secret takes to reach every pod (a minute or two)."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Which run of mysqld with which password files the accounts were last seen right for."""
+
+    run: str = ""
+    files: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that the agent keeps from one look to the next; lost with it, and rebuilt."""
+
+    settled: Started = field(default_factory=Started)
+    loaded_certificate: str = ""
+
+
+@dataclass(frozen=True)
+class Local:
+    """What the agent sees of its own mysqld."""
+
+    role: Role
+    now: Started
+    group: GroupState
+    member_group: MemberGroup | None
+    bootstrap_flag: bool
+    changing_group: bool
+    """A START or STOP GROUP_REPLICATION is being executed."""
+    cloning: bool
+    named: bool
+    """The pod's own full name resolves to the pod's own address."""
+    majority_elsewhere: bool
+    """Another member says that it belongs to an ONLINE majority."""
+    certificate: str
+    """Fingerprint of the mounted certificate files."""
+    denied: frozenset[str] = frozenset()
+    """Accounts that do not accept their mounted password; asked only while the accounts are not settled."""
+    old_passwords: frozenset[str] = frozenset()
+    """Accounts whose old password still works and has for longer than OLD_PASSWORD_SECONDS."""
+    replicating: bool = False
+    """A reader's channel receives and applies."""
+    channel_password_current: bool = True
+    """A reader's channel logs in with the mounted password."""
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """Set accounts and own tables on this instance alone, and a member's recovery channel."""
+
+    denied: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Note that the accounts are right."""
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Give accounts their new password on the primary, the old one beside it."""
+
+    denied: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Discard:
+    """End the old passwords."""
+
+    users: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ReloadTls:
+    """Have mysqld read its certificate files again."""
+
+
+@dataclass(frozen=True)
+class RenewChannel:
+    """Give the reader's channel the mounted password."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Take up the group of one that this data directory says it is."""
+
+    group_name: str
+
+
+@dataclass(frozen=True)
+class Join:
+    """START GROUP_REPLICATION towards the others; never founds anything."""
+
+    group_name: str
+
+
+@dataclass(frozen=True)
+class Leave:
+    """STOP GROUP_REPLICATION, so that a group of one that ended in ERROR can be taken up again."""
+
+
+@dataclass(frozen=True)
+class CloseBootstrap:
+    """Take back a bootstrap_group that somebody's death has left on."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do, and why."""
+
+    why: str
+
+
+Act = SetUp | Settle | Rotate | Discard | ReloadTls | RenewChannel | Bootstrap | Join | Leave | CloseBootstrap | Wait
+
+
+def decide(local: Local, memory: Memory) -> Act:
+    """Return the next act: that of the first check that has one."""
+    chain = _MEMBER if local.role is Role.MEMBER else _READER
+    return next(act for check in chain if (act := check(local, memory)) is not None)
+
+
+Check = Callable[[Local, Memory], Act | None]
+
+
+def _clone_runs(local: Local, _: Memory) -> Act | None:
+    return Wait("a clone is being received") if local.cloning else None
+
+
+def _new_certificate(local: Local, memory: Memory) -> Act | None:
+    return ReloadTls() if local.certificate != memory.loaded_certificate else None
+
+
+def _reader_accounts(local: Local, memory: Memory) -> Act | None:
+    if memory.settled == local.now:
+        return None
+    if local.denied and local.replicating:
+        return Wait("new passwords come by replication")
+    return SetUp(local.denied) if local.denied or memory.settled.run != local.now.run else Settle()
+
+
+def _reader_channel(local: Local, _: Memory) -> Act | None:
+    """The new password is good at the source once it has come by replication, that is when the accounts are settled."""
+    return None if local.channel_password_current else RenewChannel()
+
+
+def _group_changes(local: Local, _: Memory) -> Act | None:
+    return Wait("the group's state is being changed") if local.changing_group else None
+
+
+def _forgotten_bootstrap(local: Local, _: Memory) -> Act | None:
+    return CloseBootstrap() if local.bootstrap_flag else None
+
+
+def _in_error(local: Local, _: Memory) -> Act | None:
+    if local.group.state != "ERROR":
+        return None
+    solo = local.member_group is not None and local.member_group.solo
+    return Leave() if solo else Wait("the member is in ERROR")
+
+
+def _offline_accounts(local: Local, memory: Memory) -> Act | None:
+    return SetUp(local.denied) if local.group.state == "OFFLINE" and memory.settled != local.now else None
+
+
+def _offline(local: Local, _: Memory) -> Act | None:
+    if local.group.state != "OFFLINE":
+        return None
+    if not local.named:
+        return Wait("the pod's own name does not resolve to its address yet")
+    row = local.member_group
+    if row is None:
+        return Wait("no group was founded here")
+    if row.solo:
+        return Bootstrap(row.group_name)
+    return Join(row.group_name) if local.majority_elsewhere else Wait("no majority of the group is visible")
+
+
+def _not_online(local: Local, _: Memory) -> Act | None:
+    return Wait(f"the member is {local.group.state}") if local.group.state != "ONLINE" else None
+
+
+def _online_accounts(local: Local, memory: Memory) -> Act | None:
+    if memory.settled == local.now:
+        return None
+    if not local.denied:
+        return Settle()
+    return Rotate(local.denied) if local.group.leads else Wait("new passwords come from the primary")
+
+
+def _old_passwords(local: Local, _: Memory) -> Act | None:
+    return Discard(local.old_passwords) if local.old_passwords and local.group.leads else None
+
+
+def _at_rest(_local: Local, _memory: Memory) -> Act:
+    return Wait("all is as it should be")
+
+
+_READER: tuple[Check, ...] = (_clone_runs, _new_certificate, _reader_accounts, _reader_channel, _at_rest)
+_MEMBER: tuple[Check, ...] = (
+    _clone_runs,
+    _new_certificate,
+    _group_changes,
+    _forgotten_bootstrap,
+    _in_error,
+    _offline_accounts,
+    _offline,
+    _not_online,
+    _online_accounts,
+    _old_passwords,
+    _at_rest,
+)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One member in the group's view."""
+
+    uuid: str
+    own: bool
+    state: str
+    role: str
+
+
+def successor(peers: tuple[Peer, ...]) -> str | None:
+    """Return the member that should lead when this one goes: none when it does not lead, or is alone."""
+    leads = any(peer.own and peer.state == "ONLINE" and peer.role == "PRIMARY" for peer in peers)
+    others = sorted(peer.uuid for peer in peers if not peer.own and peer.state == "ONLINE")
+    return others[0] if leads and others else None
