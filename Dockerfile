@@ -1,7 +1,7 @@
 # The images that a stack runs, one target each: operator, services, samples.
 # Any builder can build it (no BuildKit syntax). PYTHON_IMAGE is the official image or one that offers the same.
 ARG PYTHON_IMAGE=python:3.13-slim
-ARG S3_IMAGE=versity/versitygw:v1.6.0
+ARG S3_IMAGE=versity/versitygw:v1.8.0
 
 FROM ${PYTHON_IMAGE} AS python
 RUN groupadd --gid 65532 hcs && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hcs
@@ -45,6 +45,6 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/hcs
 FROM ${S3_IMAGE} AS s3
 
 FROM python AS samples
-COPY --from=s3 /usr/local/bin/versitygw /usr/local/bin/versitygw
+COPY --from=s3 /app/versitygw /usr/local/bin/versitygw
 COPY --from=samples-build /opt /opt
 USER 65532:65532

@@ -34,11 +34,6 @@ def lacks_capabilities() -> bool:
     return mask != (1 << last + 1) - 1
 
 
-def has_cgroup_v2() -> bool:
-    """Whether the unified hierarchy is mounted."""
-    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
 def ensure_packages(programs: dict[str, str]) -> None:
     """Installs the Debian packages (values) whose program (key) is missing; services that they bring are not started."""
     missing = sorted({package for program, package in programs.items() if not shutil.which(program)})

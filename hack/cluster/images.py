@@ -5,11 +5,13 @@ An image whose inputs did not change is therefore never built again, and a new o
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import base_image, content, places
+from hack.cluster import base_image, content, places, tools
 from hack.cluster.console import step
 from hack.cluster.docker import Docker
 
@@ -63,6 +65,18 @@ def ours(docker: Docker, sources: Sources, *, official: bool, arguments: Mapping
             file = places.ROOT / sources.dockerfile
             docker.build(tag, places.ROOT, file=file, target=sources.target, arguments=given)
     return tag
+
+
+def samples(docker: Docker, *, official: bool) -> str:
+    """The tag of the samples' image; its S3-compatible store is built from its Go module."""
+    folder = tools.ensure(tools.OBJECT_STORE)
+    store = f"hcs/versitygw:{folder.name.rpartition('-')[2]}"
+    if not docker.has_image(store):
+        with tempfile.TemporaryDirectory(dir=places.CACHE) as context:
+            shutil.copy(folder / "versitygw", context)
+            (Path(context) / "Dockerfile").write_text("FROM scratch\nCOPY versitygw /app/versitygw\n")
+            docker.build(store, Path(context), arguments={})
+    return ours(docker, SAMPLES, official=official, arguments={"S3_IMAGE": store})
 
 
 def _pulled(docker: Docker, tag: str) -> str:

@@ -1,0 +1,51 @@
+"""Places an order through the gateway and reads it back, and shows both answers: what `make up` ends with."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from hack.cluster.console import Refusal, say
+
+GATEWAY = "http://127.0.0.1:8080"
+ADDRESSES = {
+    "gateway": GATEWAY,
+    "mail sink": "http://127.0.0.1:8081/messages?to=",
+    "payment provider": "http://127.0.0.1:8082/charges",
+    "object store (S3)": "http://127.0.0.1:8083",
+}
+
+
+def place() -> None:
+    """Raises Refusal with the gateway's own words where an answer is not the one that is promised."""
+    product = f"tea-{time.time_ns() // 1_000_000}"
+    _call("POST", "/api/v1/products", 201, {"product_id": product, "name": "Tea", "price": "19.90", "stock": 100})
+    placed = _call("POST", "/api/v1/orders", 201, {"user_id": "ada", "product_id": product, "quantity": 2})
+    say(f"POST /api/v1/orders → 201 {json.dumps(placed)}")
+    read = _call("GET", f"/api/v1/orders/{placed['order_id']}", 200)
+    say(f"GET /api/v1/orders/{placed['order_id']} → 200 {json.dumps(read)}")
+    if read != placed:
+        raise Refusal("the order that was read is not the one that was placed")
+
+
+def _call(method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    request = urllib.request.Request(
+        GATEWAY + path,
+        json.dumps(body).encode() if body is not None else None,
+        {"Content-Type": "application/json"},
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            status, text = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read().decode()
+    except OSError as error:
+        raise Refusal(f"{method} {path}: {error}") from error
+    if status != expected:
+        raise Refusal(f"{method} {path}: {status} instead of {expected}: {text}")
+    document: dict[str, Any] = json.loads(text)
+    return document

@@ -1,0 +1,117 @@
+"""Installs what `make up` shows: the operator, the samples' outside world and the stack `shop`, with Helm and kubectl as a user would."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hack.cluster import places
+from hack.cluster.console import Refusal, say, step
+from hack.cluster.shell import CommandFailed, run
+
+OPERATOR_NAMESPACE = "hcs-system"
+NAMESPACE = STACK = "shop"
+_RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that things are installed in. `programs` holds kubectl and helm."""
+
+    programs: Path
+    kubeconfig: Path
+
+    def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        """What kubectl printed."""
+        return run(self.programs / "kubectl", "--kubeconfig", self.kubeconfig, *arguments, stdin=stdin)
+
+    def helm(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        """What helm printed. Its caches stay in ours."""
+        folder = places.CACHE / "helm"
+        home = {f"HELM_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
+        return run(self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments, stdin=stdin, env=home)
+
+    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        """One object; an empty one where there is none."""
+        text = self.kubectl("--namespace", namespace, "get", kind, name, "--ignore-not-found", "--output", "json")
+        found: dict[str, Any] = json.loads(text) if text.strip() else {}
+        return found
+
+    def ensure_namespace(self, name: str) -> None:
+        """A namespace that admits restricted pods only."""
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _RESTRICTED}}
+        self.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(document))
+
+
+def operator(cluster: Cluster, images: Mapping[str, str]) -> None:
+    """Installs or upgrades the operator, with the images of this tree as its release's."""
+    with step("installing the operator (charts/hcs-operator)"):
+        cluster.ensure_namespace(OPERATOR_NAMESPACE)
+        stack_images = {name: images[name] for name in ("services", "mysql", "redis", "rabbitmq")}
+        values = {"image": images["operator"], "images": {**stack_images, "agent": images["operator"]}}
+        _helm_install(cluster, "hcs", "hcs-operator", OPERATOR_NAMESPACE, json.dumps(values))
+        cluster.kubectl("--namespace", OPERATOR_NAMESPACE, "rollout", "status", "deployment", "--timeout", "180s")
+
+
+def samples(cluster: Cluster, images: Mapping[str, str]) -> None:
+    """The mail sink, the payment provider and the object store that the stack `shop` talks to."""
+    with step("installing the samples (examples/samples.yaml)"):
+        cluster.ensure_namespace(NAMESPACE)
+        if not cluster.get("secret", "object-store", NAMESPACE):
+            keys = {"access-key": secrets.token_hex(10), "secret-key": secrets.token_urlsafe(30)}
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "object-store"}, "stringData": keys}
+            cluster.kubectl("--namespace", NAMESPACE, "create", "--filename", "-", stdin=json.dumps(secret))
+        text = (places.ROOT / "examples" / "samples.yaml").read_text().replace("hcs/samples:dev", images["samples"])
+        cluster.kubectl("--namespace", NAMESPACE, "apply", "--server-side", "--filename", "-", stdin=text)
+        for name in ("smtp-sink", "payment-stub", "object-store"):
+            cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout", "180s")
+
+
+def stack(cluster: Cluster) -> None:
+    """The stack `shop`, awaited Ready."""
+    with step("installing the stack `shop` (charts/hcs-stack)"):
+        values = (places.ROOT / "examples" / "shop.yaml").read_text()
+        _helm_install(cluster, STACK, "hcs-stack", NAMESPACE, values)
+    with step("waiting for the stack to be Ready"):
+        _until_ready(cluster, 600)
+
+
+def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, values: str) -> None:
+    folder = places.ROOT / "charts" / chart
+    cluster.helm("upgrade", "--install", release, folder, "--namespace", namespace, "--values", "-", stdin=values)
+
+
+def _until_ready(cluster: Cluster, seconds: float) -> None:
+    """Says each new sentence of the stack's Ready condition, until it is True for the current spec."""
+    deadline = time.monotonic() + seconds
+    told = ""
+    while time.monotonic() < deadline:
+        document = cluster.get("hcs", STACK, NAMESPACE)
+        status = document.get("status", {})
+        ready = next((entry for entry in status.get("conditions", []) if entry["type"] == "Ready"), {})
+        current = status.get("observedGeneration") == document["metadata"]["generation"]
+        if current and ready.get("status") == "True":
+            return
+        told = _tell(f"  {ready.get('reason', 'Waiting')}: {ready.get('message', 'no status yet')}", told)
+        time.sleep(1)
+    raise Refusal(f"the stack is not Ready after {seconds:.0f} s:{told}; `make logs` collects what it says")
+
+
+def _tell(sentence: str, told: str) -> str:
+    if sentence != told:
+        say(sentence)
+    return sentence
+
+
+def is_installed(cluster: Cluster, namespace: str, release: str) -> bool:
+    """Whether Helm knows the release."""
+    try:
+        cluster.helm("status", release, "--namespace", namespace)
+    except CommandFailed:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""The kind cluster: made where it does not answer, over whatever an earlier one left."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hack.cluster import places
+from hack.cluster.console import step
+from hack.cluster.docker import Docker
+from hack.cluster.shell import run, succeeds
+
+NAME = "hcs"
+NAMESPACE = "shop"  # the sample stack's, and kubectl's default in our kubeconfig
+NETWORK = "hcs-kind"
+_NODES = f"label=io.x-k8s.kind.cluster={NAME}"
+# On the host: gateway, mail sink, payment stub, object store.
+_PORTS = {30080: 8080, 30081: 8081, 30082: 8082, 30083: 8083}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """kind and kubectl over one daemon. `built` tells our own node image from the upstream one."""
+
+    docker: Docker
+    programs: Path  # the folder of kind and kubectl
+    image: str
+    built: bool
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {**self.docker.env, "KIND_EXPERIMENTAL_PROVIDER": "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK": NETWORK}
+
+    def _kind(self, *arguments: str | Path) -> str:
+        return run(self.programs / "kind", *arguments, "--name", NAME, env=self._env)
+
+    def answers(self) -> bool:
+        """Whether the cluster is there with every node ready."""
+        if not places.KUBECONFIG.exists():
+            return False
+        kubectl = [self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG, "--request-timeout", "5s"]
+        ready = [*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "20s"]
+        return succeeds(*kubectl, "get", "--raw", "/readyz") and succeeds(*ready)
+
+    def ensure(self) -> None:
+        """Makes the cluster where it does not answer."""
+        if self.answers():
+            return
+        if self.docker.containers(_NODES):
+            with step("removing what is left of an earlier cluster"):
+                self.delete()
+        with step("making a cluster of three nodes"):
+            self.docker.ensure_network(NETWORK)
+            places.RUN.mkdir(parents=True, exist_ok=True)
+            config = places.RUN / "kind.json"  # JSON is YAML
+            config.write_text(json.dumps(configuration(built=self.built), indent=1))
+            places.KUBECONFIG.parent.mkdir(exist_ok=True)
+            self._kind("create", "cluster", "--config", config, "--image", self.image, "--kubeconfig", places.KUBECONFIG, "--wait", "180s")
+            kubectl = (self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG)
+            run(*kubectl, "config", "set-context", "--current", "--namespace", NAMESPACE)
+            places.KUBECONFIG.chmod(0o600)
+            run(*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "120s")
+
+    def nodes(self) -> list[str]:
+        """The node containers' names."""
+        return self.docker.run("ps", "--filter", _NODES, "--format", "{{.Names}}").split()
+
+    def delete(self) -> None:
+        """Removes the cluster's containers, network and kubeconfig; there may be less than all of them."""
+        self.docker.remove_containers(_NODES)
+        self.docker.remove_network(NETWORK)
+        places.KUBECONFIG.unlink(missing_ok=True)
+
+
+def configuration(*, built: bool) -> dict[str, Any]:
+    """kind's configuration. An image of ours needs what a node without systemd, and a host without all capabilities, asks for."""
+    audit = places.HACK / "cluster" / "audit-policy.yaml"
+    mounts = [{"hostPath": str(audit), "containerPath": "/etc/kubernetes/audit/policy.yaml", "readOnly": True}]
+    ports = [
+        {"containerPort": inside, "hostPort": outside, "listenAddress": "127.0.0.1"} for inside, outside in _PORTS.items()
+    ]
+    patches = [_api_server(), {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}}]
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": NAME,
+        "networking": {"podSubnet": "198.19.0.0/16", "serviceSubnet": "198.18.192.0/20"},
+        "nodes": [
+            {"role": "control-plane", "extraPortMappings": ports, "extraMounts": mounts},
+            {"role": "worker"},
+            {"role": "worker"},
+        ],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in patches + (_without_systemd() if built else [])],
+    }
+
+
+def _api_server() -> dict[str, Any]:
+    """The audit log is how a test counts an operator's writes."""
+    policy, log = "/etc/kubernetes/audit", "/var/log/kubernetes"
+    return {
+        "kind": "ClusterConfiguration",
+        "apiServer": {
+            "extraArgs": {"audit-policy-file": f"{policy}/policy.yaml", "audit-log-path": f"{log}/audit.log"},
+            "extraVolumes": [
+                {"name": "audit-policy", "hostPath": policy, "mountPath": policy, "readOnly": True, "pathType": "Directory"},
+                {"name": "audit-log", "hostPath": log, "mountPath": log, "pathType": "DirectoryOrCreate"},
+            ],
+        },
+    }
+
+
+def _without_systemd() -> list[dict[str, Any]]:
+    kubelet = {
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,
+        "resolvConf": "/etc/kubelet-resolv.conf",
+        "oomScoreAdj": 0,
+    }
+    return [kubelet, {"kind": "KubeProxyConfiguration", "oomScoreAdj": 0}]
+
+
+def environment(programs: Path) -> dict[str, str]:
+    """What a shell needs to use the cluster."""
+    return {"KUBECONFIG": str(places.KUBECONFIG), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

@@ -1,0 +1,90 @@
+"""Programs built from Go modules, kept in the cache in a folder named by the hash of their module: the same inputs are never built twice.
+
+Kubernetes, etcd, CoreDNS, helm and kind come from one module, so that they share compiled packages; the others' dependencies collide
+with those, so they have modules of their own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster import content, places
+from hack.cluster.console import Refusal, step
+from hack.cluster.shell import run
+
+KUBERNETES = "v1.34.4"
+_MODULES = places.HACK / "cluster" / "tools"
+_STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module of ours and the packages that are built from it; `renamed` maps a package's default name to its program's."""
+
+    name: str
+    folder: Path
+    packages: tuple[str, ...]
+    note: str
+    stamped: bool = False
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+KUBERNETES_AND_FRIENDS = Module(
+    "kubernetes",
+    _MODULES,
+    (
+        *(f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")),
+        *(f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kubeadm", "kubectl")),
+        "go.etcd.io/etcd/server/v3",
+        "helm.sh/helm/v3/cmd/helm",
+        "sigs.k8s.io/kind",
+        "./dns",
+        "./pause",
+    ),
+    "ten minutes the first time on two cores",
+    stamped=True,
+    renamed=(("server", "etcd"), ("dns", "coredns")),
+)
+STORAGE = Module("storage", _MODULES / "storage", ("github.com/rancher/local-path-provisioner",), "two minutes the first time")
+OBJECT_STORE = Module("s3", _MODULES / "s3", ("github.com/versity/versitygw/cmd/versitygw",), "two minutes the first time")
+
+
+def ensure(module: Module) -> Path:
+    """The folder with the module's programs; builds them where they are not there."""
+    own = [file for file in sorted(module.folder.iterdir()) if file.is_file() or file.name in {"dns", "pause"}]
+    stamp = _stamp() if module.stamped else ""
+    folder = places.BIN / f"{module.name}-{content.digest(own, *module.packages, stamp)}"
+    if not folder.exists():
+        with step(f"building {module.name}: {len(module.packages)} programs ({module.note})"):
+            _build(module, folder, stamp)
+    return folder
+
+
+def _stamp() -> str:
+    """Linker flags that tell Kubernetes its version; unstamped, the server says v0.0.0 and Helm refuses it."""
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    values = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return "".join(f" -X {package}.{name}={value}" for package in _STAMPED for name, value in values.items())
+
+
+def _build(module: Module, folder: Path, stamp: str) -> None:
+    """Builds into a folder beside, renamed once complete: an interrupted build is begun again, from Go's own cache."""
+    if not shutil.which("go"):
+        raise Refusal("Go 1.25 or newer is needed to build the cluster's programs: install it and put it on PATH")
+    unfinished = folder.with_suffix(".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    environment = {
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(places.GO_BUILD),
+        "GOMODCACHE": str(places.GO_MODULES),
+        "GOFLAGS": "-modcacherw",
+        "GOWORK": "off",
+    }
+    flags = ["-trimpath", "-ldflags", f"-s -w{stamp}", "-o", f"{unfinished}/"]
+    run("go", "build", *flags, *module.packages, cwd=module.folder, env=environment)
+    for old, new in module.renamed:
+        (unfinished / old).rename(unfinished / new)
+    unfinished.rename(folder)
