@@ -112,7 +112,7 @@ class Acceptance:
             log.warning("task not accepted", task_id=task_id, reason=str(error))
             raise problem(
                 "queue-unavailable",
-                "The queue has not confirmed the task; repeat the request, under the same Idempotency-Key if it has one.",
+                "The queue has not confirmed the task; repeat the request, under its Idempotency-Key if it has one.",
                 retry_after=1,
             ) from error
         return document
