@@ -20,7 +20,9 @@ WRITTEN_BY_THE_GATEWAY = frozenset({
     b"content-length", b"expect", b"forwarded", b"host", b"http2-settings", b"traceparent", b"via", b"x-forwarded-for",
     b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id", b"x-request-timeout",
 })  # fmt: skip
-WRITTEN_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id"})
+SERVED_BY = b"x-served-by"
+"""On every answer that an upstream gave, and on no other: the upstream's name."""
+WRITTEN_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id", SERVED_BY})
 WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 VIA = "1.1 hcs-gateway"
 
@@ -47,13 +49,14 @@ def to_upstream(headers: RawHeaders, client: Client, own: Mapping[str, str]) -> 
     return forwarded
 
 
-def to_client(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """Return a response's header for the client; Content-Length stays, unless the message was chunked."""
+def to_client(headers: RawHeaders, upstream: str) -> list[tuple[bytes, bytes]]:
+    """Return an answer's header for the client; Content-Length stays, unless the message was chunked."""
     headers = [(name.lower(), value) for name, value in headers]
     dropped = HOP_BY_HOP | WRITTEN_BY_THE_SERVER | _named_by_connection(headers)
     if any(name == b"transfer-encoding" for name, _ in headers):
         dropped |= {b"content-length"}
-    return [(name, value) for name, value in headers if name not in dropped]
+    kept = [(name, value) for name, value in headers if name not in dropped]
+    return [*kept, (SERVED_BY, upstream.encode())]
 
 
 def values(headers: RawHeaders, name: bytes) -> list[str]:

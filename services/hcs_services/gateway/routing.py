@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 Target = TypeVar("Target")
+_REFUSED = frozenset("/\\\x7f") | {chr(code) for code in range(0x20)}
 
 
 class RoutingError(Exception):
@@ -87,7 +88,7 @@ def path_segments(raw_path: bytes) -> list[str] | None:
             segment = (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
         except UnicodeDecodeError:
             return None
-        if segment in {"", ".", ".."} or "/" in segment or "\\" in segment or not segment.isprintable():
+        if segment in {"", ".", ".."} or not _REFUSED.isdisjoint(segment):
             return None
         segments.append(segment)
     return segments

@@ -65,13 +65,29 @@ def test_a_value_that_is_not_text_is_refused_by_name(value: bytes) -> None:
 
 
 def test_an_answer_keeps_its_fields_but_those_of_its_connection() -> None:
-    fields = headers.to_client([
-        (b"ETag", b'"7"'), (b"Content-Length", b"2"), (b"Connection", b"x-hop"), (b"X-Hop", b"1"),
-        (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2"), (b"Date", b"now"), (b"Server", b"uvicorn"),
-    ])  # fmt: skip
-    assert fields == [(b"etag", b'"7"'), (b"content-length", b"2"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+    fields = headers.to_client(
+        [
+            (b"ETag", b'"7"'),
+            (b"Content-Length", b"2"),
+            (b"Connection", b"x-hop"),
+            (b"X-Hop", b"1"),
+            (b"Set-Cookie", b"a=1"),
+            (b"Set-Cookie", b"b=2"),
+            (b"Date", b"now"),
+            (b"Server", b"uvicorn"),
+            (b"X-Served-By", b"me"),
+        ],
+        "read-api",
+    )
+    assert fields == [
+        (b"etag", b'"7"'),
+        (b"content-length", b"2"),
+        (b"set-cookie", b"a=1"),
+        (b"set-cookie", b"b=2"),
+        (b"x-served-by", b"read-api"),
+    ]
 
 
 def test_a_chunked_answer_has_no_length() -> None:
-    fields = headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"2")])
-    assert fields == []
+    fields = headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"2")], "read-api")
+    assert fields == [(b"x-served-by", b"read-api")]

@@ -21,11 +21,14 @@ async def test_a_request_reaches_its_service_whole() -> None:
     assert request.headers["host"] == f"write-api:{service.port}"
 
 
-async def test_an_encoded_path_is_forwarded_as_it_was_written() -> None:
+@pytest.mark.parametrize(
+    "target", ["%6Frders/a%20b%7e", "orders/a!$&'()*+,;=:@|^`{}%7C", 'orders/1?x=[]&y="%23|?/..//']
+)
+async def test_a_target_is_forwarded_as_it_was_written(target: str) -> None:
     service = Service(answer())
     async with gateway(service) as door:
-        await door.raw(b"GET /api/v1/%6Frders/a%20b%7e HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert service.requests[0].line == "GET /api/v1/%6Frders/a%20b%7e HTTP/1.1"
+        await door.raw(f"GET /api/v1/{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert service.requests[0].line == f"GET /api/v1/{target} HTTP/1.1"
 
 
 async def test_an_answer_comes_back_whole() -> None:
