@@ -10,3 +10,13 @@ help: ## this list
 .PHONY: engine-test
 engine-test: ## engine tests beside real MySQL, Redis and RabbitMQ; ARGS="tests/engine/x -k name"
 	@$(PYTHON) -m hack.engine $(ARGS)
+
+.PHONY: up images status logs down clean
+up: ## a cluster, the operator, the sample stack, a first order
+images: ## the cluster with this tree's images in it; prints their tags
+status: ## what runs
+logs: ## every pod's log and description, into .artifacts/
+down: ## remove cluster and private daemon; the cache stays
+clean: ## down, and remove the cache
+up images status logs down clean:
+	@$(PYTHON) -m hack.cluster $@

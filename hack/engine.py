@@ -1,7 +1,8 @@
 """Runs the engine tests: `python3 -m hack.engine [pytest arguments]`.
 
-pytest runs in the `test` image, on a network of the run's own, with the work tree mounted read-only; the tests start their engines
-beside it through the daemon's socket. Several runs can go on at once; whatever a run made is removed at its end.
+pytest runs in the `test` image, on a network of the run's own, with the work tree mounted read-only; the tests start
+their engines beside it through the daemon's socket. Several runs can go on at once; whatever a run made is removed at
+its end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _INSIDE = "/run/hcs-engines"
 
 
 def main(arguments: list[str]) -> int:
-    """pytest's exit code."""
+    """Pytest's exit code."""
     source = choice.docker_only()
     tags = {name: images.engine(source.docker, name, official=source.official) for name in images.ENGINES}
     test = images.ours(source.docker, images.TEST, official=source.official)
@@ -43,7 +44,14 @@ def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -
         **{f"HCS_IMAGE_{engine.upper()}": tag for engine, tag in tags.items()},
     }
     words = ["run", "--rm", "--init", "--name", f"{name}-tests", "--network", name, "--label", f"hcs-test-run={name}"]
-    words += ["--volume", f"{places.ROOT}:/work:ro", "--volume", f"{outside}:{_INSIDE}", "--volume", f"{socket}:/var/run/docker.sock"]
+    words += [
+        "--volume",
+        f"{places.ROOT}:/work:ro",
+        "--volume",
+        f"{outside}:{_INSIDE}",
+        "--volume",
+        f"{socket}:/var/run/docker.sock",
+    ]
     words += [word for key, value in environment.items() for word in ("--env", f"{key}={value}")]
     words += [test, "pytest", "-p", "no:cacheprovider", *arguments]
     try:
@@ -51,8 +59,6 @@ def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -
         return subprocess.run(["docker", *words], env={**os.environ, **docker.env}, check=False).returncode
     finally:
         _remove(docker, name, outside)
-
-
 
 
 def _remove(docker: Docker, name: str, outside: Path) -> None:

@@ -13,7 +13,11 @@ from hack.cluster.shell import run
 
 SUITE = "trixie"
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
-_LEFT_OUT = ("var/lib/apt/lists/*", "var/cache/apt/*", *(f"usr/share/{name}/*" for name in ("doc", "man", "locale", "info")))
+_LEFT_OUT = (
+    "var/lib/apt/lists/*",
+    "var/cache/apt/*",
+    *(f"usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
+)
 
 
 def ensure(docker: Docker) -> str:

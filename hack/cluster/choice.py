@@ -43,7 +43,11 @@ def docker_only() -> Source:
     theirs = Docker()
     if theirs.answers():
         official = _official(theirs)
-        say("using Docker, with official images" if official else "using Docker, which has no registry: images are built from packages")
+        say(
+            "using Docker, with official images"
+            if official
+            else "using Docker, which has no registry: images are built from packages"
+        )
         return Source(theirs, official=official, private=False)
     if host.is_root() and host.is_debian():
         say("no Docker here: using a private daemon, images are built from packages")
@@ -66,7 +70,7 @@ def external() -> External | None:
 
 
 def _official(docker: Docker) -> bool:
-    """Whether the kind node can be pulled; the answer is kept while a cluster runs, a second look would take seconds."""
+    """Whether the kind node can be pulled; kept while a cluster runs, since a second look would take seconds."""
     known = places.RUN / "registry"
     if not known.exists():
         places.RUN.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""A private Docker daemon, where the machine has none: own data root, socket and pid file, networks from the benchmark range.
+"""A private Docker daemon, where the machine has none: own data root, socket and pid file, networks from the benchmark
+range.
 
-A daemon that was killed leaves a pid file, a socket, its containerd with the containers, and mounts behind; `start` begins over
-such remains, `stop` leaves nothing but the data root (images are dear).
+A daemon that was killed leaves a pid file, a socket, its containerd with the containers, and mounts behind; `start`
+begins over such remains, `stop` leaves nothing but the data root (images are dear).
 """
 
 from __future__ import annotations
@@ -51,7 +52,15 @@ def start() -> None:
 
 
 def _launch() -> subprocess.Popen[bytes]:
-    words = ["dockerd", "--host", f"unix://{places.SOCKET}", "--pidfile", str(_PID_FILE), "--data-root", str(places.DOCKER_DATA)]
+    words = [
+        "dockerd",
+        "--host",
+        f"unix://{places.SOCKET}",
+        "--pidfile",
+        str(_PID_FILE),
+        "--data-root",
+        str(places.DOCKER_DATA),
+    ]
     words += ["--exec-root", str(_STATE), "--bridge", "none", "--default-address-pool", "base=198.18.64.0/18,size=24"]
     words += ["--storage-driver", "overlay2", "--config-file", str(_write_config())]
     if host.lacks_capabilities():
@@ -68,7 +77,9 @@ def _write_config() -> Path:
 
 
 def _write_runtime() -> Path:
-    """runc_bounded as a program of its own, run by this very Python (a version manager's shim would cost 0.1 s a call)."""
+    """runc_bounded as a program of its own, run by this very Python (a version manager's shim would cost 0.1 s a
+    call).
+    """
     program = places.RUN / "runc-bounded"
     source = Path(__file__).with_name("runc_bounded.py").read_text()
     program.write_text(f"#!{os.path.realpath(sys.executable)} -IS\n{source}")

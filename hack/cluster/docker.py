@@ -38,7 +38,13 @@ class Docker:
         return self.has_image(tag) or succeeds("docker", "pull", "--quiet", tag, env=self.env, timeout=600)
 
     def build(
-        self, tag: str, context: Path, *, target: str | None = None, file: Path | None = None, arguments: Mapping[str, str]
+        self,
+        tag: str,
+        context: Path,
+        *,
+        target: str | None = None,
+        file: Path | None = None,
+        arguments: Mapping[str, str],
     ) -> None:
         """Builds an image. Builds use the host's network: that is where package mirrors are reached from."""
         words: list[str | Path] = ["build", "--quiet", "--network", "host", "--tag", tag]

@@ -35,7 +35,9 @@ def lacks_capabilities() -> bool:
 
 
 def ensure_packages(programs: dict[str, str]) -> None:
-    """Installs the Debian packages (values) whose program (key) is missing; services that they bring are not started."""
+    """Installs the Debian packages (values) whose program (key) is missing; services that they bring are not
+    started.
+    """
     missing = sorted({package for program, package in programs.items() if not shutil.which(program)})
     if not missing:
         return
@@ -47,7 +49,9 @@ def ensure_packages(programs: dict[str, str]) -> None:
 
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
-    """Debian asks policy-rc.d before a package starts its service; 101 says no. A policy of the machine's own is left alone."""
+    """Debian asks policy-rc.d before a package starts its service; 101 says no. A policy of the machine's own is left
+    alone.
+    """
     ours = not _POLICY.exists()
     if ours:
         _POLICY.write_text("#!/bin/sh\nexit 101\n")

@@ -53,7 +53,9 @@ def python(docker: Docker, *, official: bool) -> str:
     """The tag of the Python image that ours are built on."""
     if official:
         return _pulled(docker, _OFFICIAL_PYTHON)
-    return _built(docker, f"hcs/python:{PYTHON}", places.HACK / "images" / "python", {"BASE": base_image.ensure(docker)})
+    return _built(
+        docker, f"hcs/python:{PYTHON}", places.HACK / "images" / "python", {"BASE": base_image.ensure(docker)}
+    )
 
 
 def ours(docker: Docker, sources: Sources, *, official: bool, arguments: Mapping[str, str] | None = None) -> str:
@@ -77,6 +79,16 @@ def samples(docker: Docker, *, official: bool) -> str:
             (Path(context) / "Dockerfile").write_text("FROM scratch\nCOPY versitygw /app/versitygw\n")
             docker.build(store, Path(context), arguments={})
     return ours(docker, SAMPLES, official=official, arguments={"S3_IMAGE": store})
+
+
+def all_of_a_stack(docker: Docker, *, official: bool) -> dict[str, str]:
+    """Every image that `make up` needs, built or pulled where it is not there: name → tag."""
+    return {
+        **{name: engine(docker, name, official=official) for name in ENGINES},
+        "samples": samples(docker, official=official),
+        "services": ours(docker, SERVICES, official=official),
+        "operator": ours(docker, OPERATOR, official=official),
+    }
 
 
 def _pulled(docker: Docker, tag: str) -> str:

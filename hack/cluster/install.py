@@ -1,4 +1,6 @@
-"""Installs what `make up` shows: the operator, the samples' outside world and the stack `shop`, with Helm and kubectl as a user would."""
+"""Installs what `make up` shows: the operator, the samples' outside world and the stack `shop`, with Helm and kubectl
+as a user would.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 
 from hack.cluster import places
 from hack.cluster.console import Refusal, say, step
-from hack.cluster.shell import CommandFailed, run
+from hack.cluster.shell import run
 
 OPERATOR_NAMESPACE = "hcs-system"
 NAMESPACE = STACK = "shop"
@@ -53,7 +55,7 @@ def operator(cluster: Cluster, images: Mapping[str, str]) -> None:
     with step("installing the operator (charts/hcs-operator)"):
         cluster.ensure_namespace(OPERATOR_NAMESPACE)
         stack_images = {name: images[name] for name in ("services", "mysql", "redis", "rabbitmq")}
-        values = {"image": images["operator"], "images": {**stack_images, "agent": images["operator"]}}
+        values = {"image": {"reference": images["operator"]}, "images": {**stack_images, "agent": images["operator"]}}
         _helm_install(cluster, "hcs", "hcs-operator", OPERATOR_NAMESPACE, json.dumps(values))
         cluster.kubectl("--namespace", OPERATOR_NAMESPACE, "rollout", "status", "deployment", "--timeout", "180s")
 
@@ -93,7 +95,7 @@ def _until_ready(cluster: Cluster, seconds: float) -> None:
     while time.monotonic() < deadline:
         document = cluster.get("hcs", STACK, NAMESPACE)
         status = document.get("status", {})
-        ready = next((entry for entry in status.get("conditions", []) if entry["type"] == "Ready"), {})
+        ready: dict[str, str] = next((entry for entry in status.get("conditions", []) if entry["type"] == "Ready"), {})
         current = status.get("observedGeneration") == document["metadata"]["generation"]
         if current and ready.get("status") == "True":
             return
@@ -108,10 +110,9 @@ def _tell(sentence: str, told: str) -> str:
     return sentence
 
 
-def is_installed(cluster: Cluster, namespace: str, release: str) -> bool:
-    """Whether Helm knows the release."""
-    try:
-        cluster.helm("status", release, "--namespace", namespace)
-    except CommandFailed:
-        return False
-    return True
+def uninstall(cluster: Cluster) -> None:
+    """Takes out what `make up` installed in a cluster of the user's."""
+    with step("uninstalling the stack, the samples and the operator"):
+        for release, namespace in ((STACK, NAMESPACE), ("hcs", OPERATOR_NAMESPACE)):
+            cluster.helm("uninstall", release, "--namespace", namespace, "--ignore-not-found", "--wait")
+            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")

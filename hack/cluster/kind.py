@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,13 @@ class Kind:
         """Whether the cluster is there with every node ready."""
         if not places.KUBECONFIG.exists():
             return False
-        kubectl = [self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG, "--request-timeout", "5s"]
+        kubectl: list[str | Path] = [
+            self.programs / "kubectl",
+            "--kubeconfig",
+            places.KUBECONFIG,
+            "--request-timeout",
+            "5s",
+        ]
         ready = [*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "20s"]
         return succeeds(*kubectl, "get", "--raw", "/readyz") and succeeds(*ready)
 
@@ -51,14 +56,25 @@ class Kind:
             return
         if self.docker.containers(_NODES):
             with step("removing what is left of an earlier cluster"):
-                self.delete()
+                delete(self.docker)
         with step("making a cluster of three nodes"):
             self.docker.ensure_network(NETWORK)
             places.RUN.mkdir(parents=True, exist_ok=True)
             config = places.RUN / "kind.json"  # JSON is YAML
             config.write_text(json.dumps(configuration(built=self.built), indent=1))
             places.KUBECONFIG.parent.mkdir(exist_ok=True)
-            self._kind("create", "cluster", "--config", config, "--image", self.image, "--kubeconfig", places.KUBECONFIG, "--wait", "180s")
+            self._kind(
+                "create",
+                "cluster",
+                "--config",
+                config,
+                "--image",
+                self.image,
+                "--kubeconfig",
+                places.KUBECONFIG,
+                "--wait",
+                "180s",
+            )
             kubectl = (self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG)
             run(*kubectl, "config", "set-context", "--current", "--namespace", NAMESPACE)
             places.KUBECONFIG.chmod(0o600)
@@ -68,19 +84,23 @@ class Kind:
         """The node containers' names."""
         return self.docker.run("ps", "--filter", _NODES, "--format", "{{.Names}}").split()
 
-    def delete(self) -> None:
-        """Removes the cluster's containers, network and kubeconfig; there may be less than all of them."""
-        self.docker.remove_containers(_NODES)
-        self.docker.remove_network(NETWORK)
-        places.KUBECONFIG.unlink(missing_ok=True)
+
+def delete(docker: Docker) -> None:
+    """Removes the cluster's containers, network and kubeconfig; there may be less than all of them."""
+    docker.remove_containers(_NODES)
+    docker.remove_network(NETWORK)
+    places.KUBECONFIG.unlink(missing_ok=True)
 
 
 def configuration(*, built: bool) -> dict[str, Any]:
-    """kind's configuration. An image of ours needs what a node without systemd, and a host without all capabilities, asks for."""
+    """Kind's configuration. An image of ours needs what a node without systemd, and a host without all capabilities,
+    asks for.
+    """
     audit = places.HACK / "cluster" / "audit-policy.yaml"
     mounts = [{"hostPath": str(audit), "containerPath": "/etc/kubernetes/audit/policy.yaml", "readOnly": True}]
     ports = [
-        {"containerPort": inside, "hostPort": outside, "listenAddress": "127.0.0.1"} for inside, outside in _PORTS.items()
+        {"containerPort": inside, "hostPort": outside, "listenAddress": "127.0.0.1"}
+        for inside, outside in _PORTS.items()
     ]
     patches = [_api_server(), {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}}]
     return {
@@ -105,7 +125,13 @@ def _api_server() -> dict[str, Any]:
         "apiServer": {
             "extraArgs": {"audit-policy-file": f"{policy}/policy.yaml", "audit-log-path": f"{log}/audit.log"},
             "extraVolumes": [
-                {"name": "audit-policy", "hostPath": policy, "mountPath": policy, "readOnly": True, "pathType": "Directory"},
+                {
+                    "name": "audit-policy",
+                    "hostPath": policy,
+                    "mountPath": policy,
+                    "readOnly": True,
+                    "pathType": "Directory",
+                },
                 {"name": "audit-log", "hostPath": log, "mountPath": log, "pathType": "DirectoryOrCreate"},
             ],
         },
@@ -121,8 +147,3 @@ def _without_systemd() -> list[dict[str, Any]]:
         "oomScoreAdj": 0,
     }
     return [kubelet, {"kind": "KubeProxyConfiguration", "oomScoreAdj": 0}]
-
-
-def environment(programs: Path) -> dict[str, str]:
-    """What a shell needs to use the cluster."""
-    return {"KUBECONFIG": str(places.KUBECONFIG), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

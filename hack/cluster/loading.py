@@ -22,11 +22,18 @@ def into_nodes(docker: Docker, nodes: Iterable[str], tags: Iterable[str]) -> Non
     absent = sorted(set().union(*missing.values()))
     if not absent:
         return
-    with step(f"loading {len(absent)} images into {len(missing)} nodes"), tempfile.TemporaryDirectory(dir=places.CACHE) as folder:
+    with (
+        step(f"loading {len(absent)} images into {len(missing)} nodes"),
+        tempfile.TemporaryDirectory(dir=places.CACHE) as folder,
+    ):
         archive = Path(folder) / "images.tar"  # one for all, so that layers which they share travel once
         docker.run("save", "--output", archive, *absent)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda node: _import(docker, node, archive), [node for node, lacks in missing.items() if lacks]))
+            list(
+                pool.map(
+                    lambda node: _import(docker, node, archive), [node for node, lacks in missing.items() if lacks]
+                )
+            )
 
 
 def _present(docker: Docker, node: str) -> set[str]:
@@ -35,7 +42,16 @@ def _present(docker: Docker, node: str) -> set[str]:
 
 
 def _import(docker: Docker, node: str, archive: Path) -> None:
-    words = ["docker", *(["--host", docker.host] if docker.host else []), "exec", "--interactive", node, *_CTR, "import", "-"]
+    words = [
+        "docker",
+        *(["--host", docker.host] if docker.host else []),
+        "exec",
+        "--interactive",
+        node,
+        *_CTR,
+        "import",
+        "-",
+    ]
     with archive.open("rb") as content:
         done = subprocess.run(words, stdin=content, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,4 +1,6 @@
-"""The kind node image, built from packages and our own binaries, with the control plane's images inside under their upstream names."""
+"""The kind node image, built from packages and our own binaries, with the control plane's images inside under their
+upstream names.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,17 @@ from hack.cluster.docker import Docker
 
 _FILES = places.HACK / "cluster" / "node"
 _REGISTRY = "registry.k8s.io"
-_PROXY_PACKAGES = "RUN apt-get update && apt-get install -y --no-install-recommends iptables conntrack kmod && rm -rf /var/lib/apt/lists/*"
+_PROXY_PACKAGES = (
+    "RUN apt-get update && apt-get install -y --no-install-recommends iptables conntrack kmod"
+    " && rm -rf /var/lib/apt/lists/*"
+)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One image inside the node: a binary, and the name under which kubeadm looks for it (`kubeadm config images list`)."""
+    """One image inside the node: a binary, and the name under which kubeadm looks for it (`kubeadm config images
+    list`).
+    """
 
     program: str
     upstream: str
@@ -38,7 +45,10 @@ EVERY_NODE = (
     Part("local-path-provisioner", "local-path:hcs", based=True),
 )
 CONTROL_PLANE = (
-    *(Part(name, f"{name}:{tools.KUBERNETES}") for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")),
+    *(
+        Part(name, f"{name}:{tools.KUBERNETES}")
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
     Part("etcd", "etcd:3.6.5-0"),
 )
 
@@ -67,7 +77,9 @@ def _assemble(docker: Docker, base: str, programs: Mapping[str, Path], context: 
     for name in ("kubelet", "kubeadm", "kubectl"):
         shutil.copy(programs[name], context / "bin")
     for name, parts in (("node", EVERY_NODE), ("control-plane", CONTROL_PLANE)):
-        names = {_build_part(docker, base, part, programs[part.program]): f"{_REGISTRY}/{part.upstream}" for part in parts}
+        names = {
+            _build_part(docker, base, part, programs[part.program]): f"{_REGISTRY}/{part.upstream}" for part in parts
+        }
         _save(docker, names, context / "images" / f"{name}.tar")
 
 

@@ -1,8 +1,8 @@
 """runc, asked only for capabilities that this host has.
 
-Root may lack one (CAP_SYS_RESOURCE, say); Docker's `--privileged` then asks for more than runc can give. This runtime drops the
-others from what it is given before runc starts. It is used only where a capability is missing, and stands alone: the daemon runs it
-by path, without the project's other modules.
+Root may lack one (CAP_SYS_RESOURCE, say); Docker's `--privileged` then asks for more than runc can give. This runtime
+drops the others from what it is given before runc starts. It is used only where a capability is missing, and stands
+alone: the daemon runs it by path, without the project's other modules.
 """
 
 import json
@@ -11,12 +11,16 @@ import sys
 from typing import Any
 
 # In the kernel's order (linux/capability.h).
+# fmt: off
 NAMES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST "
-    "NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE "
-    "SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM "
-    "BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+)
+# fmt: on
 
 
 def bounding_set() -> set[str]:
@@ -52,7 +56,7 @@ def main(arguments: list[str]) -> None:
         bound(os.path.join(option(arguments, "--bundle", "-b") or ".", "config.json"), ("process",))  # noqa: PTH118
     elif action == "exec" and (process := option(arguments, "--process", "-p")):
         bound(process, ())
-    os.execvp("runc", ["runc", *arguments])  # noqa: S606, S607
+    os.execvp("runc", ["runc", *arguments])
 
 
 if __name__ == "__main__":

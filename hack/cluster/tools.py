@@ -1,11 +1,13 @@
-"""Programs built from Go modules, kept in the cache in a folder named by the hash of their module: the same inputs are never built twice.
+"""Programs built from Go modules, kept in the cache in a folder named by the hash of their module: the same inputs are
+never built twice.
 
-Kubernetes, etcd, CoreDNS, helm and kind come from one module, so that they share compiled packages; the others' dependencies collide
-with those, so they have modules of their own.
+Kubernetes, etcd, CoreDNS, helm and kind come from one module, so that they share compiled packages; the others'
+dependencies collide with those, so they have modules of their own.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,9 @@ _STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module of ours and the packages that are built from it; `renamed` maps a package's default name to its program's."""
+    """A Go module of ours and the packages that are built from it; `renamed` maps a package's default name to its
+    program's.
+    """
 
     name: str
     folder: Path
@@ -35,7 +39,10 @@ KUBERNETES_AND_FRIENDS = Module(
     "kubernetes",
     _MODULES,
     (
-        *(f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")),
+        *(
+            f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+        ),
         *(f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kubeadm", "kubectl")),
         "go.etcd.io/etcd/server/v3",
         "helm.sh/helm/v3/cmd/helm",
@@ -47,18 +54,72 @@ KUBERNETES_AND_FRIENDS = Module(
     stamped=True,
     renamed=(("server", "etcd"), ("dns", "coredns")),
 )
-STORAGE = Module("storage", _MODULES / "storage", ("github.com/rancher/local-path-provisioner",), "two minutes the first time")
-OBJECT_STORE = Module("s3", _MODULES / "s3", ("github.com/versity/versitygw/cmd/versitygw",), "two minutes the first time")
+CLIENTS = Module(
+    "clients",
+    _MODULES,
+    ("k8s.io/kubernetes/cmd/kubectl", "helm.sh/helm/v3/cmd/helm", "sigs.k8s.io/kind"),
+    "four minutes the first time on two cores",
+    stamped=True,
+)
+STORAGE = Module(
+    "storage", _MODULES / "storage", ("github.com/rancher/local-path-provisioner",), "two minutes the first time"
+)
+OBJECT_STORE = Module(
+    "s3", _MODULES / "s3", ("github.com/versity/versitygw/cmd/versitygw",), "two minutes the first time"
+)
+
+
+def folder_of(module: Module) -> Path:
+    """Where the module's programs are once built."""
+    own = [file for file in sorted(module.folder.iterdir()) if file.is_file() or file.name in {"dns", "pause"}]
+    return places.BIN / f"{module.name}-{content.digest(own, *module.packages, _stamp() if module.stamped else '')}"
 
 
 def ensure(module: Module) -> Path:
     """The folder with the module's programs; builds them where they are not there."""
-    own = [file for file in sorted(module.folder.iterdir()) if file.is_file() or file.name in {"dns", "pause"}]
-    stamp = _stamp() if module.stamped else ""
-    folder = places.BIN / f"{module.name}-{content.digest(own, *module.packages, stamp)}"
+    folder = folder_of(module)
     if not folder.exists():
         with step(f"building {module.name}: {len(module.packages)} programs ({module.note})"):
-            _build(module, folder, stamp)
+            _build(module, folder)
+    return folder
+
+
+def clients() -> Path:
+    """A folder with kind, kubectl and helm: the whole build's where it is there, else the user's own if recent, else
+    built.
+    """
+    whole = folder_of(KUBERNETES_AND_FRIENDS)
+    if whole.exists():
+        return whole
+    if _recent():
+        return _linked()
+    return ensure(CLIENTS)
+
+
+def _recent() -> bool:
+    """Whether PATH has all three, recent enough for this cluster."""
+    wanted = {
+        "kind": (("kind", "version"), (0, 30)),
+        "kubectl": (("kubectl", "version", "--client"), (1, 33)),
+        "helm": (("helm", "version", "--short"), (3, 17)),
+    }
+    for program, (command, oldest) in wanted.items():
+        if not shutil.which(program):
+            return False
+        found = re.search(r"v(\d+)\.(\d+)", run(*command))
+        if not found or (int(found[1]), int(found[2])) < oldest:
+            return False
+    return True
+
+
+def _linked() -> Path:
+    """A folder of links to the user's own programs."""
+    folder = places.BIN / "linked"
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in ("kind", "kubectl", "helm"):
+        link = folder / program
+        link.unlink(missing_ok=True)
+        link.symlink_to(str(shutil.which(program)))
     return folder
 
 
@@ -69,7 +130,7 @@ def _stamp() -> str:
     return "".join(f" -X {package}.{name}={value}" for package in _STAMPED for name, value in values.items())
 
 
-def _build(module: Module, folder: Path, stamp: str) -> None:
+def _build(module: Module, folder: Path) -> None:
     """Builds into a folder beside, renamed once complete: an interrupted build is begun again, from Go's own cache."""
     if not shutil.which("go"):
         raise Refusal("Go 1.25 or newer is needed to build the cluster's programs: install it and put it on PATH")
@@ -83,7 +144,7 @@ def _build(module: Module, folder: Path, stamp: str) -> None:
         "GOFLAGS": "-modcacherw",
         "GOWORK": "off",
     }
-    flags = ["-trimpath", "-ldflags", f"-s -w{stamp}", "-o", f"{unfinished}/"]
+    flags = ["-trimpath", "-ldflags", f"-s -w{_stamp() if module.stamped else ''}", "-o", f"{unfinished}/"]
     run("go", "build", *flags, *module.packages, cwd=module.folder, env=environment)
     for old, new in module.renamed:
         (unfinished / old).rename(unfinished / new)

@@ -7,6 +7,7 @@ import json
 import socket
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from typing import Any
 
 from tests.engine.containers import Container, Engines, until
 
@@ -27,18 +28,26 @@ class RedisServer:
 
     def command(self, *words: str) -> str:
         """A command's answer, as redis-cli prints it."""
-        return self.container.run("sh", "-c", 'REDISCLI_AUTH=$(cat /etc/hcs/password) exec redis-cli "$@"', "cli", *words).text
+        return self.container.run(
+            "sh", "-c", 'REDISCLI_AUTH=$(cat /etc/hcs/password) exec redis-cli "$@"', "cli", *words
+        ).text
 
     def until_answers(self, seconds: float = 30) -> None:
         """Waits until it answers PING."""
         until("Redis answers", lambda: "PONG" in self.command("PING"), seconds)
 
 
-def start_redis(engines: Engines, image: str, password: str, *, name: str = "cache", max_memory: str = "64mb") -> RedisServer:
+def start_redis(
+    engines: Engines, image: str, password: str, *, name: str = "cache", max_memory: str = "64mb"
+) -> RedisServer:
     """Starts a Redis that evicts by frequency and keeps nothing on disk."""
-    configuration = f"requirepass {password}\nmaxmemory {max_memory}\nmaxmemory-policy allkeys-lfu\nsave \"\"\nappendonly no\n"
+    configuration = (
+        f'requirepass {password}\nmaxmemory {max_memory}\nmaxmemory-policy allkeys-lfu\nsave ""\nappendonly no\n'
+    )
     files = {"/etc/hcs/redis.conf": configuration, "/etc/hcs/password": password}
-    server = RedisServer(engines.start(image, name, ["redis-server", "/etc/hcs/redis.conf"], files=files), name, password)
+    server = RedisServer(
+        engines.start(image, name, ["redis-server", "/etc/hcs/redis.conf"], files=files), name, password
+    )
     server.until_answers()
     return server
 
@@ -58,7 +67,7 @@ class RabbitmqServer:
         """As in QUEUE_URL."""
         return f"amqp://{self.host}:{self.port}/"
 
-    def management(self, path: str) -> object:
+    def management(self, path: str) -> Any:
         """The management API's answer to a GET, `/api/…`."""
         token = base64.b64encode(f"hcs:{self.password}".encode()).decode()
         connection = HTTPConnection(self.host, self.management_port, timeout=10)

@@ -13,8 +13,10 @@ pytestmark = pytest.mark.engine
 
 
 def test_the_group_of_one_is_online_and_primary(mysql_group: MysqlGroup) -> None:
-    member = mysql_group.primary.ask("SELECT member_state, member_role FROM performance_schema.replication_group_members")
-    assert [{"member_state": "ONLINE", "member_role": "PRIMARY"}] == member
+    member = mysql_group.primary.ask(
+        "SELECT member_state, member_role FROM performance_schema.replication_group_members"
+    )
+    assert member == [{"member_state": "ONLINE", "member_role": "PRIMARY"}]
 
 
 def test_an_account_reaches_the_schema_over_verified_tls(mysql_group: MysqlGroup) -> None:
@@ -31,7 +33,7 @@ def test_a_reader_repeats_what_the_primary_commits(mysql_group: MysqlGroup, mysq
         cursor.execute("INSERT INTO repeated VALUES (7)")
     gtids = mysql_group.primary.ask("SELECT @@GLOBAL.gtid_executed AS gtids")[0]["gtids"]
     mysql_reader.ask("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 30)", gtids)
-    assert [{"id": 7}] == mysql_reader.ask("SELECT id FROM hcs.repeated")
+    assert mysql_reader.ask("SELECT id FROM hcs.repeated") == [{"id": 7}]
 
 
 def test_a_reader_refuses_writes(mysql_reader: Mysqld) -> None:
@@ -56,7 +58,7 @@ def test_redis_asks_for_its_password(redis_server: RedisServer) -> None:
 def test_rabbitmq_lists_its_user(rabbitmq_server: RabbitmqServer) -> None:
     users = rabbitmq_server.management("/api/users")
     assert isinstance(users, list)
-    assert ["hcs"] == [user["name"] for user in users]
+    assert [user["name"] for user in users] == ["hcs"]
 
 
 def test_the_work_tree_is_read_only() -> None:
