@@ -56,7 +56,7 @@ class CachePolicy:
     null_ttl_seconds: float = 5.0
     tombstone_ttl_seconds: float = 120.0
     lease_ms: int = 3_000
-    clock_skew_seconds: float = 1.0  # how far the clocks of Redis, the database and the pods may differ
+    clock_skew_seconds: float = 0.5  # how far the clocks of Redis, the database and the pods may differ
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
