@@ -15,7 +15,7 @@ from hcs_services import strict_json
 from hcs_services.http_conventions import BodyLimit, Conventions, unexpected
 from hcs_services.models import ProblemDocument
 from hcs_services.observability import Observed
-from hcs_services.problem import Problem, problem, problem_response
+from hcs_services.problem import Problem, documented, problem, problem_response
 from hcs_services.settings import Settings
 
 PREFIX = "/api/v1"
@@ -118,7 +118,17 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= document.pop("$defs", {})
         schemas["ProblemDocument"] = document
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
+        _name_validation_errors(schema)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _name_validation_errors(schema: dict[str, Any]) -> None:
+    """FastAPI documents its own 422 wherever there is a parameter; ours is a problem document."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)
+    for operations in schema.get("paths", {}).values():
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                operation["responses"] |= {"422": documented("validation-failed")[422]}

@@ -42,6 +42,12 @@ def _encodable(value: str) -> str:
     return value
 
 
+def _integral(value: Any) -> Any:
+    # JSON knows one kind of number: 2.0 is the integer 2, and JSON Schema says so too
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_integral)]
 Identifier = Annotated[str, StringConstraints(strict=True, pattern=ID_PATTERN), Field(examples=["book-1"])]
 Line = Annotated[
     str,
@@ -92,13 +98,13 @@ class NewProduct(Body):
     product_id: Identifier
     name: Line = Field(examples=["A book"])
     price: Money
-    stock: int = Field(strict=True, ge=0, le=MAX_STOCK, examples=[100])
+    stock: Whole = Field(strict=True, ge=0, le=MAX_STOCK, examples=[100])
 
 
 class Restock(Body):
     """`POST /products/{product_id}/restock`."""
 
-    quantity: int = Field(strict=True, ge=1, le=MAX_STOCK, examples=[50])
+    quantity: Whole = Field(strict=True, ge=1, le=MAX_STOCK, examples=[50])
 
 
 class NewOrder(Body):
@@ -106,7 +112,7 @@ class NewOrder(Body):
 
     user_id: Identifier = Field(examples=["ada"])
     product_id: Identifier
-    quantity: int = Field(strict=True, ge=1, le=10_000, examples=[2])
+    quantity: Whole = Field(strict=True, ge=1, le=10_000, examples=[2])
     total_amount: Money | None = Field(None, examples=["39.80"])
 
 

@@ -75,7 +75,7 @@ def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> 
         summary="Place an order",
         status_code=201,
         response_model=models.Order,
-        responses=_written(201)
+        responses=_written(201, pay=_link("changeOrder", status="PAID"), cancel=_link("cancelOrder"))
         | documented(*_KEYED, "product-not-found", "insufficient-stock", "amount-mismatch", "amount-too-large"),
     )
     async def create_order(body: models.NewOrder, idempotency_key: IdempotencyKey = None) -> Response:
@@ -128,7 +128,7 @@ def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers), media_type="application/json")
 
 
-def _written(status: int) -> dict[int | str, dict[str, Any]]:
+def _written(status: int, **links: Any) -> dict[int | str, dict[str, Any]]:
     text = {"schema": {"type": "string"}}
     headers = {
         "ETag": text | {"description": "The new version, for If-Match."},
@@ -137,4 +137,10 @@ def _written(status: int) -> dict[int | str, dict[str, Any]]:
     }
     if status == 201:
         headers["Location"] = text | {"description": "Where the thing created is read."}
-    return {status: {"description": "Committed.", "headers": headers}}
+    return {status: {"description": "Committed.", "headers": headers, "links": dict(links)}}
+
+
+def _link(operation: str, **body: Any) -> dict[str, Any]:
+    """An OpenAPI link from a created order to what can be done with it under the version just seen."""
+    parameters = {"path.order_id": "$response.body#/order_id", "header.If-Match": "$response.header.ETag"}
+    return {"operationId": operation, "parameters": parameters} | ({"requestBody": body} if body else {})

@@ -1,0 +1,229 @@
+"""What becomes of a write when its COMMIT's answer is lost, and of the outbox when the broker is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.engine.brokers import RabbitmqServer
+from tests.engine.mysql_servers import MysqlGroup
+from tests.engine.write_api.conftest import Process, Start
+from tests.engine.write_api.cutting_proxy import CuttingProxy
+from tests.engine.write_api.test_writes import eventually, order, product, rows
+
+from hcs_services import idempotency, models
+from hcs_services.cache.entry import Change
+from hcs_services.database.connection import Connection, account, open_connection
+from hcs_services.database.members import PrimaryPool
+from hcs_services.database.settle import REPEATS
+from hcs_services.settings import Settings
+from hcs_services.write_api import retention
+from hcs_services.write_api.service import WriteService
+from hcs_services.write_api.unit import UnitOfWork
+
+pytestmark = pytest.mark.engine
+
+
+class NoCache:
+    """A cache that takes everything."""
+
+    async def put_many(self, changes: Iterable[Change]) -> bool:
+        return bool(list(changes)) or True
+
+
+class Rig:
+    """A unit of work whose connections lead through a proxy, and what happens at each COMMIT."""
+
+    def __init__(self, pool: PrimaryPool, settings: Settings) -> None:
+        self.service = WriteService(task_key=lambda: settings.signing_key("task"))
+        self.unit = UnitOfWork(
+            pool,
+            NoCache(),
+            shard=0,
+            token_key=lambda: settings.signing_key("consistency"),
+            committed=lambda: None,
+        )
+
+    async def order(self, product_id: str, key: str | None) -> tuple[int, dict[str, Any], dict[str, str]]:
+        body = models.NewOrder(user_id="edsger", product_id=product_id, quantity=1, total_amount=None)
+        claim = idempotency.Key("POST /orders", "edsger", key or secrets.token_hex(8), idempotency.body_hash("x"))
+        answer = await self.unit.run(claim, lambda store, now: self.service.create_order(store, body, now))
+        return answer.status, json.loads(answer.body), dict(answer.headers)
+
+
+AtCommit = Callable[[CuttingProxy], None]
+
+
+@contextlib.asynccontextmanager
+async def rig(
+    mysql_group: MysqlGroup, tier_environment: dict[str, str], at_first_commit: AtCommit
+) -> AsyncIterator[Rig]:
+    settings = Settings(
+        database_members_host=tier_environment["DATABASE_MEMBERS_HOST"],
+        credentials_dir=Path(tier_environment["HCS_CREDENTIALS_DIR"]),
+    )
+    async with CuttingProxy(mysql_group.members_host, mysql_group.port) as proxy:
+        login = account(
+            settings.model_copy(update={"database_port": proxy.port}), "hcs_app", host=mysql_group.members_host
+        )
+        commits = 0
+
+        async def connect(address: str) -> Connection:
+            connection = await open_connection(login, address)
+            commit = connection.commit
+
+            async def disturbed(*, track_gtid: bool = False) -> None:
+                nonlocal commits
+                commits += 1
+                if commits == 1:
+                    at_first_commit(proxy)
+                    asyncio.get_running_loop().call_later(0.3, proxy.cut)
+                await commit(track_gtid=track_gtid)
+
+            connection.commit = disturbed  # type: ignore[method-assign]
+            return connection
+
+        async def addresses() -> list[str]:
+            return ["127.0.0.1"]
+
+        pool = PrimaryPool(addresses, connect, size=4)
+        try:
+            yield Rig(pool, settings)
+        finally:
+            await pool.close()
+
+
+def lose_answer(proxy: CuttingProxy) -> None:
+    proxy.lose_answers = True
+
+
+def lose_request(proxy: CuttingProxy) -> None:
+    proxy.lose_requests = True
+
+
+@pytest.mark.parametrize("lost", [lose_answer, lose_request], ids=["after it happened", "before it happened"])
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "unkeyed"])
+async def test_a_commit_whose_answer_is_lost_is_settled_to_one_order(
+    client: aiohttp.ClientSession,
+    mysql_group: MysqlGroup,
+    tier_environment: Callable[[str], dict[str, str]],
+    lost: AtCommit,
+    keyed: bool,
+) -> None:
+    product_id = await product(client, stock=10)
+    key = secrets.token_hex(8) if keyed else None
+    unknown = REPEATS.labels("outcome-unknown")
+    before = unknown._value.get()
+
+    async with rig(mysql_group, tier_environment("write-api"), lost) as disturbed:
+        status, document, headers = await disturbed.order(product_id, key)
+
+    assert unknown._value.get() > before
+    assert status == 201
+    assert "Idempotency-Replayed" not in headers
+    found = rows(mysql_group, "SELECT order_id, ver FROM hcs.orders WHERE product_id = %s", product_id)
+    assert [document["version"]] == [row["ver"] for row in found]
+    left = rows(mysql_group, "SELECT stock FROM hcs.products WHERE product_id = %s", product_id)[0]["stock"]
+    assert left == 9
+
+
+async def test_a_cancelled_request_leaves_its_commit_alone(
+    client: aiohttp.ClientSession, mysql_group: MysqlGroup, tier_environment: Callable[[str], dict[str, str]]
+) -> None:
+    product_id = await product(client, stock=10)
+    reached = asyncio.Event()
+
+    async with rig(mysql_group, tier_environment("write-api"), lambda _proxy: reached.set()) as disturbed:
+        write = asyncio.create_task(disturbed.order(product_id, None))
+        await reached.wait()
+        write.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await write
+
+        async def committed() -> bool:
+            return len(rows(mysql_group, "SELECT 1 FROM hcs.orders WHERE product_id = %s", product_id)) == 1
+
+        await eventually("the commit happened all the same", committed, 5)
+
+
+async def test_the_outbox_is_relayed_once_the_broker_is_back(
+    client: aiohttp.ClientSession,
+    admin: aiohttp.ClientSession,
+    mysql_group: MysqlGroup,
+    rabbitmq_server: RabbitmqServer,
+) -> None:
+    product_id = await product(client)
+
+    def waiting() -> list[dict[str, Any]]:
+        return rows(mysql_group, "SELECT id FROM hcs.outbox WHERE kind = 'task'")
+
+    async def refused() -> bool:
+        return bool(rows(mysql_group, "SELECT id FROM hcs.outbox WHERE kind = 'task' AND attempts > 0"))
+
+    rabbitmq_server.container.pause()
+    try:
+        status, _, _ = await order(client, product_id)
+        assert status == 201
+        await eventually("the row is refused and stays", refused, 30)
+        async with admin.get("/selftest") as answer:
+            assert (answer.status, (await answer.json())["ok"]) == (200, True)
+    finally:
+        rabbitmq_server.container.unpause()
+
+    async def relayed() -> bool:
+        return not waiting()
+
+    await eventually("the row is published and gone", relayed, 60)
+
+
+async def test_another_pod_leads_at_once_when_the_leader_ends(
+    start_write_api: Start, write_api: Process, mysql_group: MysqlGroup
+) -> None:
+    def leader() -> str | None:
+        found = rows(mysql_group, "SELECT holder FROM hcs.relay_lease WHERE expires_at > UTC_TIMESTAMP(6)")
+        return found[0]["holder"] if found else None
+
+    first = start_write_api()
+
+    # the leader so far is another process: take its lease away until the first holds it
+    async def first_leads() -> bool:
+        holder = leader()
+        if holder is not None and f"-{first.popen.pid}-" not in holder:
+            mysql_group.primary.run("DELETE FROM hcs.relay_lease")
+        return holder is not None and f"-{first.popen.pid}-" in holder
+
+    await eventually("the first leads", first_leads, 30)
+    assert first.stop() == 0
+
+    async def other_leads() -> bool:
+        return f"-{write_api.popen.pid}-" in (leader() or "")
+
+    await eventually("the other leads, sooner than the lease would expire", other_leads, 4)
+
+
+async def test_inbox_rows_past_their_day_are_swept(
+    mysql_group: MysqlGroup, tier_environment: Callable[[str], dict[str, str]]
+) -> None:
+    name = secrets.token_hex(8)
+    mysql_group.primary.run(
+        f"INSERT INTO hcs.inbox (task_id, done_at, slot, ver)"
+        f" VALUES ('old{name}', UTC_TIMESTAMP(6) - INTERVAL 25 HOUR, 0, 1),"
+        f" ('new{name}', UTC_TIMESTAMP(6) - INTERVAL 23 HOUR, 0, 1)"
+    )
+    environment = tier_environment("write-api")
+    settings = Settings(credentials_dir=Path(environment["HCS_CREDENTIALS_DIR"]))
+    login = account(settings, "hcs_app", host=mysql_group.members_host)
+    connection = await open_connection(login, mysql_group.members_host)
+
+    await retention.sweep(connection, settings)
+    connection.close()
+
+    left = rows(mysql_group, "SELECT task_id FROM hcs.inbox WHERE task_id LIKE %s", f"%{name}")
+    assert [f"new{name}"] == [row["task_id"] for row in left]
