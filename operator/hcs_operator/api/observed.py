@@ -121,8 +121,8 @@ class Snapshot:
     reads: tuple[CacheCounters, ...] = ()
     inflight: Mapping[str, Inflight] = field(default_factory=dict)
     """By pod name."""
-    outside_scalers: tuple[str, ...] = ()
-    """`HorizontalPodAutoscaler/x` or `ScaledObject/y` that target one of the stack's workloads."""
+    outside_scalers: Mapping[Child, str] = field(default_factory=dict)
+    """Workloads of the stack that a scaler of somebody else targets, and its name (`HorizontalPodAutoscaler x`)."""
 
     def of(self, component: str) -> tuple[PodView, ...]:
         """Return the pods of one component that are not on their way out."""

@@ -1,0 +1,166 @@
+"""The parts of the spec that the stateful engines are made of."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from hcs_operator.api.durations import Duration
+from hcs_operator.api.model import Model, Text, rules
+from hcs_operator.api.quantities import Quantity
+from hcs_operator.api.spec_tiers import PodTemplate, Resources, SecretReference
+
+RESERVED_CONFIG = (
+    *("binlog_format", "datadir", "enforce_gtid_consistency", "gtid_mode", "innodb_flush_log_at_trx_commit"),
+    *("local_infile", "log_bin", "log_replica_updates", "plugin_load", "plugin_load_add", "port", "relay_log"),
+    *("relay_log_recovery", "report_host", "require_secure_transport", "secure_file_priv", "server_id"),
+    *("skip_name_resolve", "skip_replica_start", "socket", "super_read_only", "sync_binlog", "sync_relay_log"),
+)
+"""my.cnf keys that durability, replication or the operator's own access rest on."""
+
+
+def _same(field: str) -> str:
+    """The rule that an optional field keeps its value, or its absence."""
+    return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+
+
+_FIXED_STORAGE = rules(
+    (
+        "quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",
+        "size cannot change in this version: keep it, or move to a new stack",
+    ),
+    (
+        _same("className"),
+        "className cannot change: keep it, or move to a new stack",
+    ),
+)
+
+
+class Storage(Model):
+    """Volumes of an engine's pods."""
+
+    model_config = ConfigDict(json_schema_extra=_FIXED_STORAGE)
+
+    size: Quantity = "10Gi"
+    """Size of each pod's volume."""
+    class_name: Text | None = None
+    """StorageClass; unset: the cluster's default."""
+    reclaim: Literal["Retain", "Delete"] = "Retain"
+    """What becomes of the volumes when the stack is deleted. Retained ones are found again by a stack of that name."""
+
+
+class Database(Model):
+    """The MySQL group that takes writes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("self.members == 1", "members must be 1 in this version: groups of three come with a later one"),
+            (
+                _same("credentialsSecret"),
+                "credentialsSecret cannot change: change the Secret's contents instead",
+            ),
+        )
+    )
+
+    members: int = Field(1, ge=1, le=7)
+    """Members of the group. A group of one is not highly available, and the stack says so."""
+    storage: Storage = Storage()
+    """Volumes of the members."""
+    config: Annotated[
+        dict[str, Annotated[str, Field(max_length=256)]],
+        Field(
+            max_length=64,
+            json_schema_extra=rules(
+                (
+                    "self.all(key, key.matches('^[a-z][a-z0-9_]{0,63}$'))",
+                    "write my.cnf keys in lower case with underscores",
+                ),
+                (
+                    (
+                        f"self.all(key, !(key in {list(RESERVED_CONFIG)}) && "
+                        "!key.matches('^(group_replication|loose|ssl|tls)'))"
+                    ),
+                    "config may not set what durability, replication or access rest on: remove that key",
+                ),
+                ("self.all(key, !self[key].contains('\\n'))", "a my.cnf value is one line"),
+            ),
+        ),
+    ] = {}
+    """my.cnf keys for members and readers; a change restarts them one by one."""
+    resources: Resources = Resources()
+    """Requests and limits of mysqld."""
+    template: PodTemplate = PodTemplate()
+    """Laid over spec.template for the members alone."""
+    credentials_secret: SecretReference | None = None
+    """A Secret of yours with the keys admin-password, repl-password, app-password, read-password and
+    migrate-password, each at most 32 characters."""
+
+
+class ReadReplicas(Model):
+    """Asynchronous readers; their number is decided by spec.autoscaling.readReplicas."""
+
+    replicas: int = Field(1, ge=0, le=20)
+    """Readers; used only with autoscaling.mode Off."""
+    storage: Storage = Storage()
+    """Volumes of the readers."""
+    resources: Resources = Resources()
+    """Requests and limits of mysqld."""
+    template: PodTemplate = PodTemplate()
+    """Laid over spec.template for the readers alone."""
+    max_lag: Duration = "5s"
+    """A reader further behind than this takes no reads."""
+
+
+class Cache(Model):
+    """The Redis that reads are answered from. It holds nothing that is not in the database."""
+
+    max_memory: Quantity = "256Mi"
+    """Memory for entries; the container's limit is made from it."""
+    eviction_policy: Literal["allkeys-lfu", "allkeys-lru"] = "allkeys-lfu"
+    """What goes when it is full."""
+    resources: Resources = Resources()
+    """Requests and limits of Redis."""
+    template: PodTemplate = PodTemplate()
+    """Laid over spec.template for the cache alone."""
+
+
+class Queue(Model):
+    """The RabbitMQ that accepted tasks wait in."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("self.replicas == 1", "replicas must be 1 in this version: queues of three come with a later one"),
+        )
+    )
+
+    replicas: int = Field(1, ge=1, le=3)
+    """Nodes of the queue. One node is not highly available, and the stack says so."""
+    storage: Storage = Storage()
+    """Volumes of the nodes."""
+    consumer_timeout: Duration = "30m"
+    """A delivery that is not acknowledged for so long goes back to the queue."""
+    resources: Resources = Resources()
+    """Requests and limits of RabbitMQ."""
+    template: PodTemplate = PodTemplate()
+    """Laid over spec.template for the queue alone."""
+
+
+class ObjectStore(Model):
+    """An S3-compatible store for reports and synced orders."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!self.enabled || (has(self.bucket) && has(self.endpoint) && has(self.secretRef))",
+                "an enabled object store needs bucket, endpoint and secretRef: set them, or enabled: false",
+            ),
+        )
+    )
+
+    enabled: bool = False
+    """Whether there is one."""
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)] | None = None
+    """Bucket to write to; it must exist."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=512)] | None = None
+    """URL of the store."""
+    secret_ref: SecretReference | None = None
+    """Secret with keys access-key and secret-key."""

@@ -1,0 +1,171 @@
+"""The custom resource's status: what `kubectl describe hcs` shows. Nothing in it changes at rest."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hcs_operator.api.model import Model, map_by
+
+
+class ConditionStatus(Model):
+    """One condition, as in every Kubernetes API."""
+
+    type: str
+    """What is judged."""
+    status: str
+    """True, False or Unknown."""
+    reason: str
+    """One CamelCase word."""
+    message: str
+    """One sentence that says what to do."""
+    last_transition_time: str
+    """When status last changed."""
+    observed_generation: int
+    """Generation of the spec that was judged."""
+
+
+class ComponentStatus(Model):
+    """One component of the stack."""
+
+    name: str
+    """The component."""
+    ready: str
+    """Ready pods of wanted ones."""
+    state: str
+    """How it is, in words."""
+
+
+class InstanceStatus(Model):
+    """One mysqld."""
+
+    name: str
+    """Its pod."""
+    role: str
+    """member or reader."""
+    state: str
+    """Its state in the group, or of its replication."""
+    read_eligible: bool
+    """Whether it takes reads."""
+    lagging: bool
+    """Whether it is further behind than maxLag."""
+    reason: str
+    """Why, in words."""
+
+
+class ClaimStatus(Model):
+    """Who may found the group; written before any SQL, under resourceVersion."""
+
+    seed: str
+    """The pod that founds it."""
+    epoch: int
+    """Rises with each founding."""
+    group_name: str
+    """UUID of the group."""
+
+
+class DatabaseStatus(Model):
+    """The database."""
+
+    group_name: str
+    """UUID of the MySQL group."""
+    bootstrapped: bool
+    """Whether the group was founded; never again then."""
+    current_primary: str
+    """Pod that takes writes."""
+    safe_to_lose_primary: bool
+    """Whether losing the primary loses nothing acknowledged."""
+    safe_to_lose_primary_reason: str
+    """Why, in words."""
+    claim: ClaimStatus
+    """Who may found the group."""
+    instances: Annotated[tuple[InstanceStatus, ...], Field(json_schema_extra=map_by("name"))]
+    """Every mysqld."""
+
+
+class ScalingStatus(Model):
+    """A number that follows the load."""
+
+    selector: str
+    """Label selector of the pods."""
+    current: int
+    """Pods asked for now."""
+    desired: int
+    """Pods that the autoscaler wants."""
+    limited_by: str
+    """What keeps it from wanting more, fewer, or from having them."""
+    reason: str
+    """One CamelCase word."""
+    message: str
+    """The decision with its numbers."""
+    last_scale_time: str
+    """When the number was last changed."""
+    signal: str
+    """Queue length of workers, hit rate of readers; rounded to two digits."""
+    signal_time: str
+    """When signal was last written."""
+
+
+class JournalStatus(Model):
+    """An operation of several steps, so that a restarted operator goes on with it."""
+
+    operation: str
+    """What is done."""
+    instance: str
+    """To which pod."""
+    step: str
+    """How far it has come."""
+    started_at: str
+    """When it began."""
+
+
+class EndpointsStatus(Model):
+    """Where the stack is reached inside the cluster."""
+
+    gateway: str
+    """URL of the gateway."""
+    primary: str
+    """host:port of the member that takes writes, for people and simple clients."""
+    read: str
+    """host:port of the readers, for people and simple clients."""
+
+
+class ImagesStatus(Model):
+    """Images that the stack runs; kept through operator upgrades."""
+
+    services: str
+    """Gateway, APIs and workers."""
+    mysql: str
+    """Members and readers."""
+    redis: str
+    """The cache."""
+    rabbitmq: str
+    """The queue."""
+    agent: str
+    """Beside each mysqld."""
+
+
+class StackStatus(Model):
+    """How the stack is."""
+
+    observed_generation: int
+    """Generation of the spec that this status is about."""
+    phase: str
+    """One word for people."""
+    message: str
+    """One sentence for people."""
+    conditions: Annotated[tuple[ConditionStatus, ...], Field(json_schema_extra=map_by("type"))]
+    """What holds, and what does not."""
+    components: Annotated[tuple[ComponentStatus, ...], Field(json_schema_extra=map_by("name"))]
+    """Every component."""
+    endpoints: EndpointsStatus
+    """Where the stack is reached inside the cluster."""
+    images: ImagesStatus
+    """Images that the stack runs."""
+    database: DatabaseStatus
+    """The database."""
+    workers: ScalingStatus
+    """Workers follow the queue."""
+    read_replicas: ScalingStatus
+    """Read replicas follow the reads that miss the cache."""
+    journal: JournalStatus
+    """An operation of several steps under way."""
