@@ -20,7 +20,8 @@ COPY operator/ /opt/hcs/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/hcs
 
 FROM python AS operator
-COPY --from=operator-build /opt /opt
+COPY --from=operator-build /opt/venv /opt/venv
+COPY --from=operator-build /opt/hcs /opt/hcs
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "hcs_operator"]
 
@@ -31,7 +32,8 @@ COPY services/ /opt/hcs/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/hcs
 
 FROM python AS services
-COPY --from=services-build /opt /opt
+COPY --from=services-build /opt/venv /opt/venv
+COPY --from=services-build /opt/hcs /opt/hcs
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["python", "-m", "hcs_services"]
@@ -46,5 +48,6 @@ FROM ${S3_IMAGE} AS s3
 
 FROM python AS samples
 COPY --from=s3 /app/versitygw /usr/local/bin/versitygw
-COPY --from=samples-build /opt /opt
+COPY --from=samples-build /opt/venv /opt/venv
+COPY --from=samples-build /opt/hcs /opt/hcs
 USER 65532:65532

@@ -20,3 +20,11 @@ down: ## remove cluster and private daemon; the cache stays
 clean: ## down, and remove the cache
 up images status logs down clean:
 	@$(PYTHON) -m hack.cluster $@
+
+.PHONY: test generate lock
+test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" runs only those
+	@$(PYTHON) -m hack.test $(ARGS)
+generate: ## write crds/ and the chart's copy anew
+	@$(PYTHON) -m hack.generate
+lock: ## cut requirements/*.lock from pyproject.toml
+	@$(PYTHON) -m hack.lock

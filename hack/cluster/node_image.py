@@ -57,8 +57,8 @@ def ensure(docker: Docker) -> str:
     """The node image's tag; builds it, and the programs in it, where it is not there."""
     folders = [tools.ensure(tools.KUBERNETES_AND_FRIENDS), tools.ensure(tools.STORAGE)]
     base = base_image.ensure(docker)
-    own = Path(__file__)
-    tag = f"hcs/node:{tools.KUBERNETES}-{content.digest([_FILES, own], base, *(folder.name for folder in folders))}"
+    inputs = (base, *(folder.name for folder in folders), repr(EVERY_NODE + CONTROL_PLANE))
+    tag = f"hcs/node:{tools.KUBERNETES}-{content.digest([_FILES], *inputs)}"
     if not docker.has_image(tag):
         programs = {file.name: file for folder in folders for file in folder.iterdir()}
         with step(f"building {tag}"), tempfile.TemporaryDirectory(dir=places.CACHE) as context:

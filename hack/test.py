@@ -1,0 +1,161 @@
+"""`make test`: climbs the rungs lint, unit, engine, apiserver, cluster, and says what each did and how long it took.
+
+Each rung needs more than the one before, so a mistake is found where it is cheapest; the first rung that fails ends the
+climb. A cluster that runs is used, else one is made and removed at the end. With CI=true everything starts over, and
+what a failure left to see is collected into .artifacts/ first. `python3 -m hack.test unit apiserver` runs only those.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack import engine, venv
+from hack.cluster import __main__ as cluster
+from hack.cluster import choice, places, tools
+from hack.cluster.console import Refusal, die, say
+from hack.cluster.docker import CommandFailed
+
+_TESTS = places.ROOT / "tests"
+_CODE = ("operator", "services", "examples", "hack", "tests")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung: its name, what it proves, and what runs it; that answers an exit code."""
+
+    name: str
+    proves: str
+    climb: Callable[[], int]
+
+
+def lint() -> int:
+    """Style, types, import layers, generated files."""
+    programs = venv.ensure()
+    commands: list[list[str | Path]] = [
+        [programs / "ruff", "check", "--output-format=concise", "."],
+        [programs / "ruff", "format", "--check", "."],
+        [programs / "mypy", *(name for name in _CODE if (places.ROOT / name).exists())],
+        [sys.executable, "-m", "hack.generate", "--check"],
+    ]
+    if (places.ROOT / ".importlinter").exists():
+        commands.append([programs / "lint-imports"])
+    paths = os.pathsep.join(str(places.ROOT / name) for name in ("operator", "services"))
+    return _first_failure(commands, {"PYTHONPATH": paths})
+
+
+def unit() -> int:
+    """Pure cores and fakes; charts are rendered with helm."""
+    return _pytest("unit", _with_programs(tools.clients()))
+
+
+def apiserver() -> int:
+    """kube-apiserver and etcd, started by the tests."""
+    return _pytest("apiserver", _with_programs(tools.ensure(tools.KUBERNETES_AND_FRIENDS)))
+
+
+def engines() -> int:
+    """In a container beside MySQL, Redis and RabbitMQ."""
+    return engine.main(["-m", "engine", *_folders("engine")])
+
+
+def in_cluster() -> int:
+    """Against the sample stack and stacks of the tests' own, on a cluster that `make up` makes or finds."""
+    with cluster.one_at_a_time():
+        cluster.up()
+    source = choice.docker_only()
+    running = cluster.running()
+    environment = {
+        **_with_programs(running.programs),
+        **source.docker.env,
+        "HCS_TEST_KUBECONFIG": str(running.kubeconfig),
+    }
+    return _pytest("cluster", environment, "--capture=no")
+
+
+RUNGS = (
+    Rung("lint", "ruff, mypy strict, import layers, generated files are fresh", lint),
+    Rung("unit", "pure cores, builders and fakes", unit),
+    Rung("engine", "against real MySQL, Redis and RabbitMQ, in the images' Python", engines),
+    Rung("apiserver", "against kube-apiserver and etcd", apiserver),
+    Rung("cluster", "stacks on a kind cluster: flow, healing, scaling, faults", in_cluster),
+)
+
+
+def _folders(marker: str) -> list[str]:
+    """The test folders in which a module carries the rung's marker; pytest is given no others."""
+    modules = (file for file in _TESTS.rglob("test_*.py") if f"pytest.mark.{marker}" in file.read_text())
+    return sorted({f"tests/{file.relative_to(_TESTS).parts[0]}" for file in modules})
+
+
+def _pytest(marker: str, environment: Mapping[str, str], *options: str) -> int:
+    words: list[str | Path] = [venv.ensure() / "pytest", "-m", marker, *options, *_folders(marker)]
+    return _first_failure([words], environment)
+
+
+def _with_programs(folder: Path) -> dict[str, str]:
+    """Where tests find kubectl, helm, kube-apiserver and etcd."""
+    return {"HCS_TEST_BIN": str(folder), "HCS_TEST_PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _first_failure(commands: list[list[str | Path]], environment: Mapping[str, str]) -> int:
+    for command in commands:
+        say(" ".join(Path(word).name if index == 0 else str(word) for index, word in enumerate(command)))
+        done = subprocess.run(command, cwd=places.ROOT, env={**os.environ, **environment}, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Climbs; an exit code."""
+    fresh = os.environ.get("CI") == "true"
+    wanted = [rung for rung in RUNGS if not arguments or rung.name in arguments]
+    unknown = set(arguments) - {rung.name for rung in RUNGS}
+    if unknown:
+        die(f"no such rung: {', '.join(sorted(unknown))}")
+    if fresh:
+        cluster.down()
+    found = places.RUN.exists() or places.KUBECONFIG.exists()
+    try:
+        return _climb([rung for rung in wanted if rung.name == "lint" or _folders(rung.name)], keep=fresh)
+    finally:
+        if fresh or not found:
+            cluster.down()
+
+
+def _climb(rungs: list[Rung], *, keep: bool) -> int:
+    """Runs the rungs up to the first that fails, then prints the list with times. `keep` collects what a failure
+    left.
+    """
+    took: list[str] = []
+    code = 0
+    for rung in rungs:
+        print(f"\n=== {rung.name}: {rung.proves}", flush=True)
+        started = time.monotonic()
+        try:
+            code = rung.climb()
+        except (CommandFailed, Refusal) as error:
+            print(f"error: {error}", flush=True)
+            code = 1
+        took.append(f"{rung.name:10} {'failed' if code else 'passed':7} {time.monotonic() - started:6.0f} s")
+        if code:
+            break
+    if code and keep:
+        cluster.logs()
+    print("\n=== " + "\n    ".join(took), flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (CommandFailed, Refusal) as error:
+        die(str(error))
+    except KeyboardInterrupt:
+        die("make test was interrupted; it can be repeated")
