@@ -145,8 +145,16 @@ class SteppedWorker:
         return True
 
     async def publish(
-        self, queue: str, _body: bytes, headers: dict[str, Any], _timeout: float, *, exchange: str = ""
+        self,
+        queue: str,
+        body: bytes,
+        headers: dict[str, Any],
+        timeout: float,  # noqa: ASYNC109 - the publisher's own
+        *,
+        exchange: str = "",
     ) -> None:
+        assert body
+        assert timeout > 0
         self.step("publish")
         self.outside.published.append((exchange, queue, headers))
         self.step("published")

@@ -143,7 +143,7 @@ async def test_a_charge_of_an_order_that_is_cancelled_meanwhile_is_sent_back(
         await cancel()
         return await charge(wanted)
 
-    outside.provider.charge = charge_and_cancel  # type: ignore[method-assign]
+    outside.provider.charge = charge_and_cancel  # type: ignore[assignment, method-assign]
     await run_to_its_end(pool, outside, message)
 
     (row,) = await rows("SELECT status, error FROM tasks WHERE task_id=%s", number)
@@ -161,8 +161,6 @@ async def test_a_crash_after_the_charge_of_an_order_that_is_then_cancelled_still
     outside, order_id, number = Outside(), await make_order(), task_id()
     message = task("process_payment", payment(order_id), number)
     steps = ["begin", "commit", "committed", "begin", "commit", "committed", "charge"]
-
-    from tests.engine.worker.played import Crash, PlayedDelivery, SteppedWorker, Steps
 
     first = SteppedWorker(pool, outside, Steps(len(steps)))
     with pytest.raises(Crash, match="charged"):
