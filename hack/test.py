@@ -87,10 +87,14 @@ RUNGS = (
 )
 
 
-def _folders(marker: str) -> list[str]:
-    """The test folders in which a module carries the rung's marker; pytest is given no others."""
-    modules = (file for file in _TESTS.rglob("test_*.py") if f"pytest.mark.{marker}" in file.read_text())
-    return sorted({f"tests/{file.relative_to(_TESTS).parts[0]}" for file in modules})
+def _folders(rung: str) -> list[str]:
+    """The test folders with tests on the rung: its own, and those in which a module says so."""
+    found = set()
+    for file in _TESTS.rglob("test_*.py"):
+        folder = file.relative_to(_TESTS).parts[0]
+        if folder == rung or f"pytest.mark.{rung}" in file.read_text():
+            found.add(f"tests/{folder}")
+    return sorted(found)
 
 
 def _pytest(marker: str, environment: Mapping[str, str], *options: str) -> int:

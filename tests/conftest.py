@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).parent
 RUNGS = frozenset({"unit", "engine", "apiserver", "cluster"})
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest picks by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test without a rung would never run: `make test` picks them by it."""
-    strays = [item.nodeid for item in items if len(RUNGS & {mark.name for mark in item.iter_markers()}) != 1]
-    if strays:
-        raise pytest.UsageError("these tests are on no rung, or on two (pytestmark): " + ", ".join(strays[:5]))
+    """A test in a rung's folder is on that rung; one elsewhere says its rung itself, else it would never run."""
+    for item in items:
+        rungs = RUNGS & {mark.name for mark in item.iter_markers()}
+        folder = item.path.relative_to(TESTS).parts[0]
+        if not rungs and folder in RUNGS:
+            item.add_marker(folder)
+        elif len(rungs) != 1:
+            raise pytest.UsageError(f"{item.nodeid} is on no rung, or on two: set pytestmark")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,8 +118,8 @@ def stop() -> None:
 
 
 def _remove_chains() -> None:
-    """Removes the packet filter's chains that a Docker daemon leaves; another daemon's are left alone."""
-    if not shutil.which("iptables") or Docker().answers():
+    """Removes the packet filter's chains that a Docker daemon leaves, unless another one may be using them."""
+    if not shutil.which("iptables") or host.processes_called("dockerd"):
         return
     for table in ("filter", "nat"):
         try:

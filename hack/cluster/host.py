@@ -64,19 +64,27 @@ def _no_service_starts() -> Iterator[None]:
 
 
 def processes_naming(text: str) -> list[int]:
-    """Ids of processes whose command line contains the text, this one and its parents excepted."""
+    """Ids of processes with the text in an argument, this one and its parent excepted."""
     own = {os.getpid(), os.getppid()}
-    found = []
+    return [pid for pid, words in _processes() if pid not in own and any(text in word for word in words)]
+
+
+def processes_called(program: str) -> list[int]:
+    """Ids of processes that run the program."""
+    return [pid for pid, words in _processes() if Path(words[0]).name == program]
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """Each process with its arguments; those of the kernel have none and are passed over."""
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) in own:
+        if not entry.name.isdigit():
             continue
         try:
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:  # it ended meanwhile
             continue
-        if any(text in word for word in words):
-            found.append(int(entry.name))
-    return found
+        if words[0]:
+            yield int(entry.name), words
 
 
 def is_alive(pid: int) -> bool:
