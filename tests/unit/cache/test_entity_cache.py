@@ -1,0 +1,116 @@
+"""The client: what happens when Redis does not answer, does not know a script, or hangs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, OutOfMemoryError
+
+from hcs_services.cache import CachePolicy, CacheUnavailable, EntityCache
+from hcs_services.cache.availability import Availability
+
+pytestmark = pytest.mark.unit
+
+
+class Pipeline:
+    def __init__(self, redis: ScriptedRedis) -> None:
+        self._redis = redis
+        self._calls: list[tuple[Any, ...]] = []
+
+    def evalsha(self, *call: Any) -> None:
+        self._calls.append(call)
+
+    async def execute(self, *, raise_on_error: bool = True) -> list[Any]:
+        self._redis.answer()
+        self._redis.evaluated += self._calls
+        return [self._redis.result() for _ in self._calls]
+
+
+class ScriptedRedis:
+    """Answers scripts with `results`, or fails with `error`."""
+
+    def __init__(self, *, known: bool = True, outcome: Any = 1, error: Exception | None = None) -> None:
+        self.known, self.outcome, self.error = known, outcome, error
+        self.evaluated: list[tuple[Any, ...]] = []
+        self.round_trips = 0
+
+    def answer(self) -> None:
+        self.round_trips += 1
+        if self.error is not None:
+            raise self.error
+
+    def result(self) -> Any:
+        return self.outcome if self.known else NoScriptError("NOSCRIPT")
+
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        return Pipeline(self)
+
+    async def script_load(self, script: str) -> None:
+        self.known = True
+
+    async def get(self, key: str) -> bytes | None:
+        self.answer()
+        return None
+
+
+def cache(redis: ScriptedRedis) -> EntityCache:
+    return EntityCache(redis, CachePolicy())
+
+
+async def test_a_put_is_one_round_trip_however_many_states_it_has() -> None:
+    redis = ScriptedRedis()
+    assert await cache(redis).put_many([change(number) for number in range(5)])
+    assert (redis.round_trips, len(redis.evaluated)) == (1, 5)
+
+
+async def test_a_script_that_the_server_does_not_know_is_loaded_and_run() -> None:
+    redis = ScriptedRedis(known=False)
+    assert await cache(redis).put("o:a", 1, {})
+    assert redis.known
+
+
+async def test_a_put_refused_as_older_is_dealt_with() -> None:
+    assert await cache(ScriptedRedis(outcome=0)).put("o:a", 1, {})
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError("refused"), TimeoutError(), OSError("no route")])
+async def test_a_put_that_gets_no_answer_says_so_and_does_not_raise(error: Exception) -> None:
+    assert not await cache(ScriptedRedis(error=error)).put("o:a", 1, {})
+
+
+async def test_a_put_that_the_server_refuses_has_to_be_repeated() -> None:
+    assert not await cache(ScriptedRedis(outcome=OutOfMemoryError("OOM"))).put("o:a", 1, {})
+
+
+async def test_a_read_that_gets_no_answer_says_that_the_cache_is_away() -> None:
+    with pytest.raises(CacheUnavailable):
+        await cache(ScriptedRedis(error=RedisConnectionError("refused"))).get("o:a")
+
+
+async def test_a_cache_that_keeps_failing_is_left_alone_for_a_moment() -> None:
+    redis = ScriptedRedis(error=TimeoutError())
+    client = cache(redis)
+    for _ in range(20):
+        assert not await client.put("o:a", 1, {})
+    assert redis.round_trips == 5
+
+
+async def test_after_the_moment_it_is_asked_again() -> None:
+    now = 0.0
+    availability = Availability(clock=lambda: now)
+    for _ in range(5):
+        with pytest.raises(CacheUnavailable):
+            async with availability.guarded("get"):
+                raise TimeoutError
+    now = 1.0
+    async with availability.guarded("get"):
+        asked = True
+    assert asked
+
+
+def change(number: int) -> Any:
+    from hcs_services.cache import list_change
+
+    return list_change(f"user-{number}", number)
