@@ -1,0 +1,22 @@
+"""Whether something is on its way to what the spec says (kstatus: True while in progress)."""
+
+from hcs_operator.status.facts import Facts, Verdict, no, yes
+
+
+def judge(facts: Facts) -> Verdict:
+    """Judge by the gate, the components, and what was changed in this look."""
+    if facts.stack.spec.paused:
+        return no("Paused", "Nothing is changed while the stack is paused")
+    if facts.waiting is not None:
+        return yes(facts.waiting.word, f"Starting: {facts.waiting.message}")
+    unsettled = [found for found in facts.components.values() if not found.settled]
+    if unsettled:
+        told = "; ".join(f"{found.name} {found.pods}: {found.state}" for found in unsettled)
+        return yes("Progressing", told)
+    journal = facts.plan.journal if facts.plan else None
+    if journal:
+        return yes(str(journal["operation"]), f"{journal['operation']} of {journal['instance']}: {journal['step']}")
+    if facts.outlook.changing:
+        more = len(facts.outlook.changing) - 1
+        return yes("Applying", facts.outlook.changing[0] + (f", and {more} more" if more else ""))
+    return no("Settled", "Everything is as the spec says")

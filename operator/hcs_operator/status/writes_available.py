@@ -1,0 +1,10 @@
+"""Orders and products can be written: at least one pod has just proved it by doing it (`/selftest`)."""
+
+from hcs_operator.api.names import WRITE_API
+from hcs_operator.status.facts import Facts, Verdict
+from hcs_operator.status.selftests import judged
+
+
+def judge(facts: Facts) -> Verdict:
+    """Judge by the pods' own tests."""
+    return judged(facts, WRITE_API, "Orders and products can be written")
