@@ -125,7 +125,7 @@ class Conventions:
             if isinstance(error, TimeoutError) and bound.expired():
                 late = problem("deadline-exceeded", f"Not done within {timeout * 1000:.0f} ms.")
                 await answer.fail(late, scope)
-            else:
+            elif not answer.finished:  # Starlette raises an exception again after it has answered it
                 await answer.fail(unexpected(scope), scope)
 
 
@@ -150,12 +150,7 @@ class _Answer:
         await self._send(message)
 
     async def fail(self, error: Problem, scope: Mapping[str, Any]) -> None:
-        """Answer with the problem; once the answer has begun only the connection can say so, by breaking.
-
-        A finished answer stands: Starlette raises an exception again after it has answered it.
-        """
-        if self.finished:
-            return
+        """Answer with the problem; once the answer has begun only the connection can say so, by breaking."""
         if self.started:
             raise error
         await send_problem(self.send, error, instance=scope["path"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -19,14 +18,12 @@ from prometheus_client import Counter, Gauge
 from hcs_services import request_context
 from hcs_services.database import errors
 from hcs_services.database.connection import Connection, account, open_connection
-from hcs_services.database.group_view import OWN_VIEW, View, choose, view_of
+from hcs_services.database.primary_finder import PROBE_SECONDS, PrimaryFinder
 from hcs_services.database.resolver import resolve
 from hcs_services.settings import Settings
 
-PROBE_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 _PAUSE = (0.05, 0.2)  # between looks while nobody is primary
-_SILENT_LOOKS = 2  # a primary that does not answer, and that nobody replaces, is given up after so many looks
 _WAIT_OUTSIDE_REQUESTS = 10.0
 
 CHANGES = Counter("hcs_database_primary_changes_total", "How often this process found another primary.")
@@ -46,8 +43,8 @@ class PrimaryPool:
         *,
         size: int,
     ) -> None:
-        self._addresses = addresses
         self._connect = connect
+        self._finder = PrimaryFinder(addresses, connect, self._keep)
         self._size = size
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
@@ -55,7 +52,6 @@ class PrimaryPool:
         self._looking: asyncio.Task[str | None] | None = None
         self._commits: set[asyncio.Task[None]] = set()
         self._detached: set[Connection] = set()  # owned by a commit whose caller was cancelled
-        self._silent = 0
         self._closed = False
         self.primary: str | None = None
 
@@ -80,7 +76,7 @@ class PrimaryPool:
         while True:
             await asyncio.sleep(WATCH_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load only
             idle = self._take_idle()
-            view = await self._view(idle) if idle is not None else None
+            view = await self._finder.view(idle) if idle is not None else None
             if view is None or not view.writable:
                 await self.refresh()
 
@@ -130,41 +126,9 @@ class PrimaryPool:
     # -- the parts ------------------------------------------------------------------------------------------------
 
     async def _look(self, suspect: str | None) -> str | None:
-        try:
-            addresses = await self._addresses()
-        except OSError:
-            addresses = []  # DNS is away: nothing is known, the connections at hand may still be good
-            if self.primary is not None:
-                addresses = [self.primary]
-        answers = await asyncio.gather(*(self._ask(address) for address in addresses))
-        views = {address: view for address, view in zip(addresses, answers, strict=True) if view is not None}
-        found = choose(views, suspect)
-        if found is None and self.primary is not None and self.primary not in views:
-            # too busy to answer is not demoted: one silent look closes nothing
-            self._silent += 1
-            if self._silent < _SILENT_LOOKS:
-                return self.primary
-        self._silent = 0
-        self._adopt(found)
+        request_context.set_deadline(None)  # shared by all who wait: not bounded by the one request that began it
+        self._adopt(await self._finder.find(self.primary, suspect))
         return self.primary
-
-    async def _ask(self, address: str) -> View | None:
-        try:
-            connection = await self._connect(address)
-        except Exception:  # noqa: BLE001 - whatever the reason, this member does not say that it is the primary
-            return None
-        return await self._view(connection)
-
-    async def _view(self, connection: Connection) -> View | None:
-        """Ask over this connection; it joins the idle ones if it leads to the primary, else it is closed."""
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                row = await connection.fetch_one(OWN_VIEW)
-        except Exception:  # noqa: BLE001 - as above
-            connection.close()
-            return None
-        self._keep(connection)
-        return view_of(row) if row else None
 
     def _adopt(self, found: str | None) -> None:
         if found == self.primary:
@@ -191,18 +155,25 @@ class PrimaryPool:
             WAITING.dec()
 
     async def _checkout(self) -> Connection:
-        until = time.monotonic() + request_context.remaining(_WAIT_OUTSIDE_REQUESTS)
-        while not self._closed:
+        try:
+            async with asyncio.timeout(request_context.remaining(_WAIT_OUTSIDE_REQUESTS)):
+                connection = await self._connected()
+        except TimeoutError:
+            raise errors.DatabaseUnavailable("no primary could be reached") from None
+        self._used.add(connection)
+        IN_USE.set(len(self._used))
+        return connection
+
+    async def _connected(self) -> Connection:
+        while True:
+            if self._closed:
+                raise errors.DatabaseUnavailable("the pool is closed")
+            if self._looking is not None and not self._looking.done():
+                await asyncio.shield(self._looking)  # the primary is in doubt
             connection = self._take_idle() or await self._open()
             if connection is not None:
-                self._used.add(connection)
-                IN_USE.set(len(self._used))
                 return connection
-            pause = random.uniform(*_PAUSE)  # noqa: S311 - spreads load only
-            if time.monotonic() + pause >= until:
-                break
-            await asyncio.sleep(pause)
-        raise errors.DatabaseUnavailable("no primary could be reached")
+            await asyncio.sleep(random.uniform(*_PAUSE))  # noqa: S311 - spreads load only
 
     def _take_idle(self) -> Connection | None:
         while self._idle:

@@ -1,0 +1,75 @@
+"""A client that calls an ASGI application directly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the application sent."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+async def call(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    document: Any = None,
+    chunks: int = 1,
+) -> Answer:
+    """One request; `document` is sent as JSON, the body in so many chunks."""
+    names = {key.lower(): value for key, value in (headers or {}).items()}
+    if document is not None:
+        body = json.dumps(document).encode()
+        names.setdefault("content-type", "application/json")
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(key.encode(), value.encode("latin-1")) for key, value in names.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8080),
+        "state": {},
+    }
+    size = max(1, -(-len(body) // chunks))
+    parts = [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+    pending = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    pending[-1]["more_body"] = False
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if pending:
+            return pending.pop(0)
+        await asyncio.sleep(3600)  # a client that stays connected
+        raise AssertionError
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    # a task of its own, as uvicorn runs it: context variables of one request do not leak into another
+    await asyncio.create_task(app(scope, receive, send))
+    start = sent[0]
+    found = {key.decode().lower(): value.decode("latin-1") for key, value in start["headers"]}
+    return Answer(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))

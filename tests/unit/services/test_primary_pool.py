@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.unit.services.played_mysql import Group, Member, MysqlError, PlayedConnection
+
+from hcs_services import request_context
+from hcs_services.database import members, primary_finder
+from hcs_services.database.errors import DatabaseUnavailable, OutcomeUnknown, TransactionLost
+from hcs_services.database.members import PrimaryPool
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(members, "_PAUSE", (0.001, 0.002))
+    monkeypatch.setattr(primary_finder, "PROBE_SECONDS", 0.05)
+    yield
+    request_context.set_deadline(None)
+
+
+def due_in(seconds: float) -> None:
+    request_context.set_deadline(time.monotonic() + seconds)
+
+
+def pool_of(group: Group, size: int = 4) -> PrimaryPool:
+    connect: Any = group.connect
+    return PrimaryPool(group.addresses, connect, size=size)
+
+
+def three(primary: str = "a") -> Group:
+    return Group(**{name: Member(primary=name == primary, online=3, members=3) for name in "abc"})
+
+
+def member_of(connection: Any) -> PlayedConnection:
+    assert isinstance(connection, PlayedConnection)
+    return connection
+
+
+async def test_the_primary_is_who_says_so_itself() -> None:
+    pool = pool_of(three("b"))
+
+    async with pool.connection() as connection:
+        assert connection.address == "b"
+
+
+async def test_connections_are_reused() -> None:
+    group = three()
+    pool = pool_of(group)
+
+    for _ in range(5):
+        async with pool.connection():
+            pass
+
+    assert len(group.members["a"].alive) == 1
+
+
+async def test_no_primary_within_the_deadline_is_unavailable() -> None:
+    pool = pool_of(Group(a=Member(), b=Member(refuses=OSError("refused"))))
+    due_in(0.05)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with pool.connection():
+            pass
+
+
+async def test_a_request_waits_for_the_next_primary_within_its_deadline() -> None:
+    group = three("none")
+    pool = pool_of(group)
+    due_in(2)
+
+    async def elect() -> None:
+        await asyncio.sleep(0.05)
+        group.members["c"].primary = True
+
+    election = asyncio.create_task(elect())
+    async with pool.connection() as connection:
+        assert connection.address == "c"
+    await election
+
+
+async def test_a_primary_without_its_majority_is_none() -> None:
+    group = Group(a=Member(primary=True, online=1, members=3))
+    due_in(0.05)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with pool_of(group).connection():
+            pass
+
+
+async def test_no_more_connections_than_the_size_are_open() -> None:
+    group = three()
+    pool = pool_of(group, size=2)
+    most = 0
+
+    async def use() -> None:
+        nonlocal most
+        async with pool.connection():
+            most = max(most, len(group.members["a"].alive))
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*(use() for _ in range(20)))
+
+    assert most <= 2
+
+
+async def test_who_waits_too_long_for_a_connection_is_told() -> None:
+    pool = pool_of(three(), size=1)
+    async with pool.connection():
+        due_in(0.02)
+        with pytest.raises(DatabaseUnavailable, match="in use"):
+            async with pool.connection():
+                pass
+
+
+async def test_connections_to_a_demoted_primary_are_closed_at_once_even_in_use() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    async with pool.connection() as connection:
+        group.members["a"].primary, group.members["b"].primary = False, True
+        await pool.refresh()
+        assert member_of(connection).broken
+    assert pool.primary == "b"
+    assert not group.members["a"].alive
+
+
+async def test_a_primary_that_is_silent_once_keeps_its_connections() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    async with pool.connection() as connection:
+        group.members["a"].refuses = MysqlError(1040, "Too many connections")
+        await pool.refresh()
+        assert not member_of(connection).broken
+        await pool.refresh()
+        assert member_of(connection).broken
+
+
+async def test_a_primary_that_stays_is_kept_while_dns_is_away() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    await pool.refresh()
+    group.dns_is_away = True
+
+    assert await pool.refresh() == "a"
+
+
+async def test_of_two_that_claim_it_the_one_that_just_failed_is_not_trusted() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    await pool.refresh()
+    group.members["b"].primary = True
+
+    assert await pool.refresh(suspect="a") == "b"
+
+
+async def test_a_block_that_ends_well_is_committed() -> None:
+    group = three()
+    async with pool_of(group).transaction(track_gtid=True) as tx:
+        pass
+
+    assert (group.members["a"].commits, tx.committed_gtid) == (1, "gtid")
+
+
+async def test_a_block_that_raises_is_rolled_back_and_its_connection_goes_on() -> None:
+    group = three()
+    pool = pool_of(group)
+
+    with pytest.raises(ValueError, match="no"):
+        async with pool.transaction():
+            raise ValueError("no")
+    async with pool.connection():
+        pass
+
+    assert "ROLLBACK" in group.members["a"].statements
+    assert group.members["a"].commits == 0
+    assert len(group.members["a"].alive) == 1
+
+
+@pytest.mark.parametrize("number", [1213, 1205, 2006, 2013, 1290, 1836, 3100, 3101, 1053])
+async def test_an_error_before_commit_means_certainly_not_committed(number: int) -> None:
+    group = three()
+
+    with pytest.raises(TransactionLost):
+        async with pool_of(group).transaction():
+            raise MysqlError(number, "x")
+
+    assert group.members["a"].commits == 0
+
+
+@pytest.mark.parametrize("number", [3100, 3101, 1180, 1053, 2006, 2013, 1290])
+async def test_an_error_of_commit_means_unknown(number: int) -> None:
+    group = three()
+    group.members["a"].answers["COMMIT"] = MysqlError(number, "x")
+
+    with pytest.raises(OutcomeUnknown):
+        async with pool_of(group).transaction():
+            pass
+
+
+async def test_a_deadlock_at_commit_means_not_committed() -> None:
+    group = three()
+    group.members["a"].answers["COMMIT"] = MysqlError(1213, "x")
+
+    with pytest.raises(TransactionLost):
+        async with pool_of(group).transaction():
+            pass
+
+
+async def test_a_failed_statement_makes_the_pool_look_again() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    with pytest.raises(TransactionLost):
+        async with pool.transaction():
+            group.members["a"].primary, group.members["b"].primary = False, True
+            raise MysqlError(1290, "super_read_only")
+
+    async with pool.connection() as connection:
+        assert connection.address == "b"
+
+
+async def test_commit_goes_on_when_its_caller_is_cancelled() -> None:
+    group = three()
+    pool = pool_of(group)
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        reached.set()
+        await go_on.wait()
+
+    group.members["a"].at_commit = slow
+
+    async def write() -> None:
+        async with pool.transaction():
+            pass
+
+    task = asyncio.create_task(write())
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await pool.close()
+
+    assert group.members["a"].commits == 1
+    assert not group.members["a"].alive
+
+
+async def test_a_cancelled_statement_costs_its_connection() -> None:
+    group = three()
+    pool = pool_of(group)
+
+    async def stuck() -> None:
+        async with pool.transaction():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(stuck())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not group.members["a"].alive
+
+
+async def test_the_watch_notices_a_change_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "WATCH_SECONDS", 0.01)
+    group = three("a")
+    pool = pool_of(group)
+    await pool.refresh()
+    watch = asyncio.create_task(pool.watch())
+    group.members["a"].primary, group.members["c"].primary = False, True
+
+    async with asyncio.timeout(2):
+        while pool.primary != "c":  # noqa: ASYNC110 - the watch tells nobody
+            await asyncio.sleep(0.005)
+    watch.cancel()
+
+
+async def test_a_dead_member_delays_no_look() -> None:
+    group = three("c")
+    group.members["a"].silent = True  # the look's probe of it would take its whole time-out
+    pool = pool_of(group)
+
+    async with asyncio.timeout(primary_finder.PROBE_SECONDS / 2):
+        assert await pool.refresh() == "c"
+
+
+async def test_a_look_is_not_cut_short_by_the_request_that_began_it() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    due_in(-1)
+
+    assert await pool.refresh() == "a"
+    assert seen_deadlines(group) == {None}
+
+
+def seen_deadlines(group: Group) -> set[float | None]:
+    return {at for member in group.members.values() for at in member.deadlines}

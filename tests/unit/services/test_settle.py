@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.unit.services.played_mysql import Group, Member, MysqlError
+
+from hcs_services import request_context
+from hcs_services.database import members, settle
+from hcs_services.database.connection import Connection
+from hcs_services.database.errors import DatabaseUnavailable, OutcomeUnknown, TransactionLost
+from hcs_services.database.members import PrimaryPool
+from hcs_services.database.settle import run_keyed
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(members, "_PAUSE", (0.001, 0.002))
+    monkeypatch.setattr(settle, "_PAUSE", (0.001, 0.002))
+    request_context.set_deadline(time.monotonic() + 1)
+    yield
+    request_context.set_deadline(None)
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group(a=Member(primary=True))
+
+
+@pytest.fixture
+def pool(group: Group) -> PrimaryPool:
+    connect: Any = group.connect
+    return PrimaryPool(group.addresses, connect, size=2)
+
+
+class Work:
+    """Notes how it was run; fails with the errors given, one a run."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.settling: list[bool] = []
+        self._errors = list(errors)
+
+    async def __call__(self, _connection: Connection, settling: bool) -> str:
+        self.settling.append(settling)
+        if self._errors:
+            raise self._errors.pop(0)
+        return "done"
+
+
+async def test_work_is_committed_once_and_its_gtid_handed_back(group: Group, pool: PrimaryPool) -> None:
+    work = Work()
+
+    assert await run_keyed(pool, work) == ("done", "gtid")
+    assert (group.members["a"].commits, work.settling) == (1, [False])
+
+
+async def test_a_deadlock_is_repeated_and_settles_nothing(pool: PrimaryPool) -> None:
+    work = Work(MysqlError(1213, "deadlock"), MysqlError(1205, "lock wait"))
+
+    await run_keyed(pool, work)
+
+    assert work.settling == [False, False, False]
+
+
+async def test_endless_deadlocks_are_given_up(pool: PrimaryPool) -> None:
+    with pytest.raises(TransactionLost):
+        await run_keyed(pool, Work(*(MysqlError(1213, "deadlock") for _ in range(99))))
+
+
+async def test_an_unknown_commit_is_settled_by_running_the_same_key_again(group: Group, pool: PrimaryPool) -> None:
+    answers = group.members["a"].answers
+    answers["COMMIT"] = MysqlError(2013, "lost")
+    group.members["a"].at_commit = lambda: None
+    work = Work()
+    original = work.__call__
+
+    async def once(connection: Connection, settling: bool) -> str:
+        if settling:
+            answers.pop("COMMIT", None)
+        return await original(connection, settling)
+
+    assert (await run_keyed(pool, once)).value == "done"
+    assert work.settling == [False, True]
+
+
+async def test_an_unknown_commit_that_nobody_can_settle_stays_unknown(group: Group, pool: PrimaryPool) -> None:
+    request_context.set_deadline(time.monotonic() + 0.1)
+    group.members["a"].answers["COMMIT"] = MysqlError(2013, "lost")
+
+    def die() -> None:
+        group.members["a"].primary = False
+
+    group.members["a"].at_commit = die
+
+    with pytest.raises(OutcomeUnknown):
+        await run_keyed(pool, Work())
+
+
+async def test_lost_transactions_while_settling_never_turn_it_into_a_no(group: Group, pool: PrimaryPool) -> None:
+    request_context.set_deadline(time.monotonic() + 0.1)
+    group.members["a"].answers["COMMIT"] = MysqlError(2013, "lost")
+
+    async def blocked(_connection: Connection, settling: bool) -> str:
+        if settling:
+            raise MysqlError(1205, "the old session still holds the key")
+        return "done"
+
+    with pytest.raises(OutcomeUnknown):
+        await run_keyed(pool, blocked)
+
+
+async def test_no_primary_at_all_is_unavailable(group: Group, pool: PrimaryPool) -> None:
+    group.members["a"].primary = False
+    request_context.set_deadline(time.monotonic() + 0.05)
+
+    with pytest.raises(DatabaseUnavailable):
+        await run_keyed(pool, Work())
+
+
+async def test_a_refusal_of_the_work_is_rolled_back_and_passed_on(group: Group, pool: PrimaryPool) -> None:
+    with pytest.raises(ValueError, match="refused"):
+        await run_keyed(pool, Work(ValueError("refused")))
+    assert group.members["a"].commits == 0
