@@ -57,8 +57,10 @@ def configure_logging(level: str, *, stack: str, tier: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("asyncmy", "pika", "uvicorn.error"):
+    for noisy in ("asyncmy", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # pika reports one refused connection six times at ERROR; `queue` says it once, with the cause
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 def _identify(stack: str, tier: str) -> Any:

@@ -34,6 +34,7 @@ class Publisher:
         self._open: Open = open_session or (lambda: connect(broker, name))
         self._backoff = Backoff()
         self._session: Session | None = None
+        self._trouble = "not connected yet"
         self._ready = asyncio.Event()
         self._next_tag = 1
         self._waiting: dict[int, asyncio.Future[None]] = {}
@@ -49,7 +50,8 @@ class Publisher:
             try:
                 session = await self._connect()
             except SessionLost as error:
-                log.warning("queue connection failed", reason=str(error))
+                self._trouble = str(error)
+                log.warning("queue connection failed", reason=self._trouble)
                 await asyncio.sleep(self._backoff.next())
                 continue
             try:
@@ -78,8 +80,9 @@ class Publisher:
                 await self._ready.wait()
                 await self._confirmed(exchange, queue, body, dict(headers or {}))
         except TimeoutError:
-            cause = "no confirm" if self.connected else "no connection to the broker"
-            raise NotAccepted(f"{cause} within {timeout:.1f} s") from None
+            if self.connected:
+                raise NotAccepted(f"no confirm within {timeout:.1f} s") from None
+            raise NotAccepted(f"no connection to the broker ({self._trouble})") from None
 
     async def _confirmed(self, exchange: str, queue: str, body: bytes, headers: dict[str, Any]) -> None:
         session = self._session

@@ -133,7 +133,7 @@ async def connect(broker: Broker, name: str) -> Session:
         async with asyncio.timeout(CONNECT_SECONDS + 1):
             outcome = await opened
             if outcome is not connection:
-                raise SessionLost(repr(outcome))
+                raise SessionLost(_root(outcome))
             return Session(connection, await _open_channel(connection))
     except (TimeoutError, asyncio.CancelledError, AMQPError) as error:
         _abandon(connection)
@@ -156,6 +156,17 @@ def _answer() -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
             future.set_result(value)
 
     return future, resolve
+
+
+def _root(error: Any) -> str:
+    """The cause at the bottom of pika's nested reports, as `ConnectionRefusedError: …`."""
+    for _ in range(8):
+        inner = getattr(error, "exception", None) or next(reversed(getattr(error, "exceptions", None) or ()), None)
+        inner = inner or (error.args[0] if error.args and isinstance(error.args[0], BaseException) else None)
+        if inner is None:
+            break
+        error = inner
+    return f"{type(error).__name__}: {error}"
 
 
 def _abandon(connection: Any) -> None:

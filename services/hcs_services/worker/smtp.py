@@ -60,7 +60,8 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
         message["Message-ID"] = mail.message_id
         message["From"] = sender
         message["To"] = mail.to
-        message["Subject"] = mail.subject
+        # U+2028 and U+2029 are characters of a subject but would end the line of a header.
+        message["Subject"] = " ".join(mail.subject.splitlines())
         message["Date"] = formatdate()
         message.set_content(mail.body, cte="base64")
     except (ValueError, UnicodeError) as error:
