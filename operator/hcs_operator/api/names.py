@@ -68,6 +68,11 @@ class Names:
         """The Job that brings the schema to what an image needs."""
         return f"{self.stack}-migrate-{fingerprint}"
 
+    @cached_property
+    def service_account(self) -> str:
+        """The account of all the stack's pods."""
+        return f"{self.stack}-pods"
+
     def host(self, component: str, namespace: str, cluster_domain: str) -> str:
         """The fully qualified name of a component's Service."""
         return f"{self.of(component)}.{namespace}.svc.{cluster_domain}"

@@ -1,0 +1,48 @@
+"""What a builder needs beside the spec, and what it gives."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+Document = dict[str, Any]
+
+
+class Tier(IntEnum):
+    """The order of a start: a tier is made once what it needs is ready (`decide.startup`)."""
+
+    FOUNDATION = 0
+    ENGINES = 1
+    SCHEMA = 2
+    READERS = 3
+    SERVICES = 4
+    GATEWAY = 5
+
+
+@dataclass(frozen=True)
+class Desired:
+    """One object that a stack wants."""
+
+    tier: Tier
+    document: Document
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is not in the spec."""
+
+    images: Mapping[str, str]
+    """Resolved: services, mysql, redis, rabbitmq, agent."""
+    cluster_domain: str = "cluster.local"
+    replicas: Mapping[str, int | None] = field(default_factory=dict)
+    """By component (worker, replica): the count to write; None or absent leaves it to `/scale`."""
+    secret_hashes: Mapping[str, str] = field(default_factory=dict)
+    """By Secret: a hash of its contents, for engines that read it only at their start."""
+
+
+def fingerprint(*parts: Any) -> str:
+    """Eight hex digits that change when a part does."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,95 @@
+"""The Secrets that a stack makes for itself: which keys, and how each is made from fresh random bytes.
+
+Made once and then kept: a password is never invented anew over data that was locked with another, except where the
+Secret was deleted, and then the database's agent sets the accounts to the new ones.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+
+from hcs_operator.api.labels import labels
+from hcs_operator.api.spec import Stack
+from hcs_operator.build.context import Document
+from hcs_operator.build.metadata import owner
+
+Random = Callable[[int], bytes]
+"""Bytes that nobody can guess, as many as asked for."""
+
+ACCOUNT_KEYS = ("admin-password", "repl-password", "app-password", "read-password", "migrate-password")
+QUEUE_USER = "hcs"
+
+
+def secrets(stack: Stack) -> Mapping[str, Callable[[Random], dict[str, str]]]:
+    """By name of Secret: how its contents are made. A Secret of the user's is not among them."""
+    names = stack.names
+    found: dict[str, Callable[[Random], dict[str, str]]] = {
+        names.cache_secret: _cache,
+        names.queue_secret: _queue,
+        names.tokens_secret: _tokens,
+    }
+    if stack.spec.database.credentials_secret is None:
+        found[names.database_secret] = _database
+    return found
+
+
+def secret(stack: Stack, name: str, contents: Mapping[str, str]) -> Document:
+    """The Secret as it is created."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": stack.namespace,
+            "labels": labels(stack.name, "credentials"),
+            "ownerReferences": [owner(stack)],
+        },
+        "type": "Opaque",
+        "stringData": dict(contents),
+    }
+
+
+def password(random: Random) -> str:
+    """32 characters of 24 random bytes; a replication password may not be longer (MySQL error 3056)."""
+    return base64.urlsafe_b64encode(random(24)).decode()
+
+
+def _database(random: Random) -> dict[str, str]:
+    return {key: password(random) for key in ACCOUNT_KEYS}
+
+
+def _cache(random: Random) -> dict[str, str]:
+    word = password(random)
+    return {"password": word, "redis-auth.conf": f"requirepass {word}\n"}
+
+
+def _tokens(random: Random) -> dict[str, str]:
+    return {key: password(random) for key in ("consistency", "task", "drain")}
+
+
+def _queue(random: Random) -> dict[str, str]:
+    word = password(random)
+    return {
+        "password": word,
+        "erlang-cookie": base64.b32encode(random(20)).decode().rstrip("="),
+        "definitions.json": json.dumps(_definitions(word, random(4)), indent=1),
+    }
+
+
+def _definitions(word: str, salt: bytes) -> dict[str, object]:
+    """RabbitMQ's user, virtual host and rights; the password as RabbitMQ hashes it (its documentation, "Passwords")."""
+    hashed = base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "users": [
+            {
+                "name": QUEUE_USER,
+                "password_hash": hashed,
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": ["monitoring"],
+            }
+        ],
+        "vhosts": [{"name": "/"}],
+        "permissions": [{"user": QUEUE_USER, "vhost": "/", **everything}],
+    }

@@ -1,0 +1,99 @@
+"""my.cnf of members and readers, and the script that starts mysqld. Settings that are not obvious have reasons."""
+
+from collections.abc import Mapping
+
+from hcs_operator.api.database import Role
+
+MAX_CONNECTIONS = 400
+
+_SETTINGS: Mapping[str, str] = {
+    "datadir": "/var/lib/mysql/data",
+    "socket": "/run/mysqld/mysqld.sock",
+    "pid_file": "/run/mysqld/mysqld.pid",
+    "tmpdir": "/tmp",  # noqa: S108 - an emptyDir
+    "mysqlx": "OFF",
+    "character_set_server": "utf8mb4",
+    "default_time_zone": "+00:00",
+    "max_connections": str(MAX_CONNECTIONS),
+    # without it every new connection waits seconds for a reverse look-up
+    "skip_name_resolve": "ON",
+    "secure_file_priv": "NULL",
+    "ssl_ca": "/etc/hcs/tls/ca.crt",
+    "ssl_cert": "/etc/hcs/tls/tls.crt",
+    "ssl_key": "/etc/hcs/tls/tls.key",
+    # names that do not follow the host's, so that a volume can move
+    "log_bin": "binlog",
+    "relay_log": "relay",
+    "binlog_expire_logs_seconds": "604800",
+    "gtid_mode": "ON",
+    "enforce_gtid_consistency": "ON",
+    "log_replica_updates": "ON",
+    # nobody writes before the agent or the group says so
+    "super_read_only": "ON",
+    # the agent or the operator starts replication, when accounts and group are known
+    "skip_replica_start": "ON",
+    "replica_net_timeout": "3",
+    "performance_schema_consumer_events_statements_cpu": "ON",
+    "innodb_redo_log_capacity": "134217728",
+    "plugin_load_add": "mysql_clone.so",
+}
+
+_GROUP: Mapping[str, str] = {
+    "communication_stack": "MYSQL",
+    "start_on_boot": "OFF",
+    "bootstrap_group": "OFF",
+    "member_expel_timeout": "0",
+    "unreachable_majority_timeout": "5",
+    "autorejoin_tries": "2016",
+    "consistency": "BEFORE_ON_PRIMARY_FAILOVER",
+    "paxos_single_leader": "ON",
+    "ssl_mode": "VERIFY_IDENTITY",
+    "recovery_use_ssl": "ON",
+    "recovery_ssl_ca": "/etc/hcs/tls/ca.crt",
+    "recovery_ssl_verify_server_cert": "ON",
+    # the default of 1 GiB is more than a small member has
+    "message_cache_size": "134217728",
+}
+
+_BY_ROLE: Mapping[Role, Mapping[str, str]] = {
+    Role.MEMBER: {
+        "sync_binlog": "1",
+        "innodb_flush_log_at_trx_commit": "1",
+        # ON would throw away what was received and not yet applied: acknowledged writes
+        "relay_log_recovery": "OFF",
+    },
+    Role.READER: {
+        # a reader can always be cloned anew
+        "sync_binlog": "1000",
+        "innodb_flush_log_at_trx_commit": "2",
+        "relay_log_recovery": "ON",
+    },
+}
+
+
+def render(role: Role, own: Mapping[str, str], memory_limit: int) -> str:
+    """my.cnf: the role's settings, then the user's own. `memory_limit` is the container's, in bytes."""
+    pool = max(64, memory_limit // 4 // 2**20)
+    settings = {**_SETTINGS, "innodb_buffer_pool_size": f"{pool}M", **_BY_ROLE[role], **own}
+    lines = ["[mysqld]", *(f"{name}={value}" for name, value in settings.items())]
+    # loose-: the server that only makes the data directory runs without plugins
+    group = [f"loose-group_replication_{name}={value}" for name, value in _GROUP.items()]
+    return "\n".join(
+        [*lines, "plugin_load_add=group_replication.so", *group, "loose-clone_ssl_ca=/etc/hcs/tls/ca.crt", ""]
+    )
+
+
+START = """set -eu
+# Members and readers of one stack need ids of their own: the ordinal, from another hundred for readers.
+ordinal=${POD_NAME##*-}
+case $HCS_ROLE in member) id=$((100 + ordinal)) ;; *) id=$((1000 + ordinal)) ;; esac
+# The data directory is made aside and renamed when it is complete: a start that dies half-way is begun anew.
+if [ ! -d /var/lib/mysql/data ]; then
+  rm -rf /var/lib/mysql/new
+  mysqld --defaults-file=/etc/hcs/mysql/my.cnf --datadir=/var/lib/mysql/new --server-id="$id" \\
+    --initialize-insecure --super-read-only=OFF
+  mv /var/lib/mysql/new /var/lib/mysql/data
+fi
+exec mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
+  --loose-group-replication-local-address="$POD_FQDN:3306"
+"""

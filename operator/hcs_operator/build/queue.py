@@ -1,0 +1,121 @@
+"""The queue: a RabbitMQ node whose users and permissions are loaded from a Secret at each start."""
+
+from hcs_operator.api.durations import milliseconds
+from hcs_operator.api.labels import selector
+from hcs_operator.api.names import QUEUE
+from hcs_operator.api.spec import Stack
+from hcs_operator.build.context import Context, Document, fingerprint
+from hcs_operator.build.metadata import config_map, metadata
+from hcs_operator.build.pods import (
+    ENGINE_USER,
+    Pod,
+    Sizes,
+    claim_template,
+    empty_dir,
+    pod_template,
+    retention,
+    security,
+)
+
+_CONFIG, _SECRET, _DATA = "/etc/hcs/rabbitmq", "/etc/hcs/queue", "/var/lib/rabbitmq"
+_SIZES = Sizes(cpu="50m", memory="256Mi", cpu_limit="2", memory_limit="1Gi")
+_MEMORY_MIB = 600
+"""Publishers are held back above this; what is left of the limit is the runtime's."""
+# Erlang wants its cookie readable by its owner alone, which a mounted Secret cannot be; and the node must be able
+# to resolve its own name before it starts.
+_START = f"""set -eu
+rm -f "$HOME/.erlang.cookie"
+install -m 0400 {_SECRET}/erlang-cookie "$HOME/.erlang.cookie"
+exec rabbitmq-server
+"""
+
+
+def queue(stack: Stack, context: Context) -> list[Document]:
+    """ConfigMap and StatefulSet."""
+    name, files = stack.names.of(QUEUE), configuration(stack)
+    annotations = {
+        "highconcurrency.dev/configuration": fingerprint(files),
+        "highconcurrency.dev/credentials": context.secret_hashes.get(stack.names.queue_secret, ""),
+    }
+    spec = stack.spec.queue
+    volumes = [
+        {"name": "configuration", "configMap": {"name": name}},
+        {"name": "secret", "secret": {"secretName": stack.names.queue_secret}},
+        empty_dir("tmp", "64Mi"),
+    ]
+    containers = [_container(stack, context)]
+    pod = Pod(QUEUE, containers, volumes, group=ENGINE_USER, grace_seconds=60, annotations=annotations)
+    return [
+        config_map(stack, name, QUEUE, files),
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": metadata(stack, name, QUEUE),
+            "spec": {
+                "serviceName": name,
+                "replicas": spec.replicas,
+                "revisionHistoryLimit": 3,
+                "podManagementPolicy": "Parallel",
+                "selector": {"matchLabels": selector(stack.name, QUEUE)},
+                "template": pod_template(stack, pod, spec.template),
+                "persistentVolumeClaimRetentionPolicy": retention(spec.storage.reclaim),
+                "volumeClaimTemplates": [claim_template(stack, QUEUE, spec.storage.size, spec.storage.class_name)],
+            },
+        },
+    ]
+
+
+def configuration(stack: Stack) -> dict[str, str]:
+    """rabbitmq.conf and the plugins. Figures are collected each second: the autoscaler looks that often."""
+    lines = [
+        f"load_definitions = {_SECRET}/definitions.json",
+        "listeners.tcp.default = 5672",
+        "management.tcp.port = 15672",
+        "collect_statistics_interval = 1000",
+        f"vm_memory_high_watermark.absolute = {_MEMORY_MIB}MiB",
+        "disk_free_limit.absolute = 200MB",
+        f"consumer_timeout = {milliseconds(stack.spec.queue.consumer_timeout)}",
+        "log.console = true",
+        "log.console.level = info",
+        "",
+    ]
+    return {"rabbitmq.conf": "\n".join(lines), "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n"}
+
+
+def _container(stack: Stack, context: Context) -> Document:
+    host = stack.names.host(QUEUE, stack.namespace, context.cluster_domain)
+    variables = {
+        "RABBITMQ_USE_LONGNAME": "true",
+        "RABBITMQ_NODENAME": f"rabbit@$(POD_NAME).{host}",
+        "RABBITMQ_CONFIG_FILE": f"{_CONFIG}/rabbitmq.conf",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": f"{_CONFIG}/enabled_plugins",
+        "RABBITMQ_MNESIA_BASE": f"{_DATA}/mnesia",
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": "/tmp/rabbitmq.pid",  # noqa: S108 - an emptyDir
+        "HOME": _DATA,
+        # Idle schedulers sleep instead of spinning: nodes share their cores with everything else.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+    }
+    pod_name = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v1"}}}
+    probe = {"tcpSocket": {"port": 5672}}
+    return {
+        "name": "rabbitmq",
+        "image": context.images["rabbitmq"],
+        "command": ["sh", "-c", _START],
+        "env": [pod_name, *({"name": name, "value": value} for name, value in variables.items())],
+        "ports": [
+            {"name": "amqp", "containerPort": 5672, "protocol": "TCP"},
+            {"name": "management", "containerPort": 15672, "protocol": "TCP"},
+        ],
+        "startupProbe": {**probe, "periodSeconds": 2, "failureThreshold": 150},
+        "livenessProbe": {**probe, "periodSeconds": 20, "failureThreshold": 6, "timeoutSeconds": 5},
+        "readinessProbe": {**probe, "periodSeconds": 3, "failureThreshold": 2, "timeoutSeconds": 3},
+        "resources": _SIZES.with_spec(stack.spec.queue.resources),
+        "securityContext": security(ENGINE_USER),
+        "volumeMounts": [
+            {"name": "configuration", "mountPath": _CONFIG, "readOnly": True},
+            {"name": "secret", "mountPath": _SECRET, "readOnly": True},
+            {"name": "data", "mountPath": _DATA},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir
+        ],
+    }
