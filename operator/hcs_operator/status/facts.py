@@ -41,11 +41,9 @@ def unknown(reason: str, message: str) -> Verdict:
 
 
 def sentence(text: str) -> str:
-    """Begin with a capital and end with a full stop; causes come from engines and kubelets that care for neither."""
+    """End with a full stop; engines and kubelets care for none. The beginning stays: it may be a name or a field."""
     text = text.strip()
-    if not text:
-        return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ REST = 30.0
 
 def two_digits(value: float) -> int:
     """Round to two significant digits: 4213 → 4200, 7.4 → 7."""
-    if abs(value) < 1:
-        return round(value)
-    return int(round(value, 1 - floor(log10(abs(value)))))
+    whole = round(value)
+    return whole if abs(whole) < 100 else round(whole, 1 - floor(log10(abs(whole))))
 
 
 def renewed(old: float | None, old_at: float | None, new: float, now: float) -> bool:
