@@ -30,7 +30,7 @@ _UNREACHABLE = {1053, 1077, 1079, 2002, 2003, 2006, 2013, 2055}
 class Session:
     """Statements on one connection, in order; session variables hold from one to the next."""
 
-    def __init__(self, connection: pymysql.Connection[DictCursor]) -> None:
+    def __init__(self, connection: "pymysql.Connection[DictCursor]") -> None:
         self._connection = connection
 
     def query(self, sql: str, *args: object) -> list[Row]:
@@ -99,7 +99,7 @@ def _encryption(user: str) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def _connection(*, seconds: float, **arguments: Any) -> pymysql.Connection[DictCursor]:
+def _connection(*, seconds: float, **arguments: Any) -> "pymysql.Connection[DictCursor]":
     return pymysql.Connection(
         **arguments,
         charset="utf8mb4",
@@ -114,7 +114,7 @@ def _connection(*, seconds: float, **arguments: Any) -> pymysql.Connection[DictC
 
 
 @contextmanager
-def _closing(connection: pymysql.Connection[DictCursor]) -> Iterator[Session]:
+def _closing(connection: "pymysql.Connection[DictCursor]") -> Iterator[Session]:
     try:
         yield Session(connection)
     finally:

@@ -15,7 +15,7 @@ States of a stack's database, told by the claim in status and by what lies in th
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
@@ -99,7 +99,7 @@ def _unclaimed(view: DatabaseView) -> Finding:
     if _copies(view):
         return Finding(problem=_lost(view, view.of(Role.MEMBER)[0]))
     epoch = 1
-    group_name = str(uuid5(UUID(view.uid), f"group {epoch}"))
+    group_name = str(uuid5(NAMESPACE_URL, f"https://highconcurrency.dev/{view.uid}/{epoch}"))
     return Finding(step=_claim(view, view.of(Role.MEMBER)[0], epoch, group_name))
 
 
