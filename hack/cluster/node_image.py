@@ -4,16 +4,13 @@ upstream names.
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import base_image, content, places, tools
+from hack.cluster import archive, base_image, content, places, tools
 from hack.cluster.console import step
 from hack.cluster.docker import Docker
 
@@ -80,7 +77,7 @@ def _assemble(docker: Docker, base: str, programs: Mapping[str, Path], context: 
         names = {
             _build_part(docker, base, part, programs[part.program]): f"{_REGISTRY}/{part.upstream}" for part in parts
         }
-        _save(docker, names, context / "images" / f"{name}.tar")
+        archive.write(docker, names, context / "images" / f"{name}.tar")
 
 
 def _build_part(docker: Docker, base: str, part: Part, program: Path) -> str:
@@ -95,24 +92,3 @@ def _build_part(docker: Docker, base: str, part: Part, program: Path) -> str:
         (Path(context) / "Dockerfile").write_text("\n".join(lines))
         docker.build(tag, Path(context), arguments={})
     return tag
-
-
-def _save(docker: Docker, names: Mapping[str, str], archive: Path) -> None:
-    """Saves images into one archive, each under the name that `names` gives it."""
-    saved = archive.with_suffix(".saved")
-    docker.run("save", "--output", saved, *names)
-    with tarfile.open(saved) as source, tarfile.open(archive, "w") as target:
-        for member in source:
-            if member.name == "repositories":  # the older list of names, which would bring ours back
-                continue
-            if member.name != "manifest.json":
-                target.addfile(member, source.extractfile(member) if member.isfile() else None)
-                continue
-            file = source.extractfile(member)
-            images = json.load(file) if file else []
-            for image in images:
-                image["RepoTags"] = [names[name] for name in image["RepoTags"]]
-            text = json.dumps(images).encode()
-            member.size = len(text)
-            target.addfile(member, io.BytesIO(text))
-    saved.unlink()

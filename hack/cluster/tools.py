@@ -124,10 +124,17 @@ def _linked() -> Path:
 
 
 def _stamp() -> str:
-    """Linker flags that tell Kubernetes its version; unstamped, the server says v0.0.0 and Helm refuses it."""
+    """Linker flags that tell Kubernetes its version, and Helm the version it renders for where no cluster is asked.
+
+    Unstamped, the server says v0.0.0 and `helm template` renders for v1.20; charts refuse both.
+    """
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    return "".join(f" -X {package}.{name}={value}" for package in _STAMPED for name, value in values.items())
+    stamps = {f"{package}.{name}": value for package in _STAMPED for name, value in values.items()}
+    for package in ("chartutil", "lint/rules"):
+        stamps[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMajor"] = major
+        stamps[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMinor"] = minor
+    return "".join(f" -X {name}={value}" for name, value in stamps.items())
 
 
 def _build(module: Module, folder: Path) -> None:
