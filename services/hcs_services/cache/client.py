@@ -26,6 +26,10 @@ class _MountedPassword(CredentialProvider):
         password = self._settings.optional_credential("cache/password")
         return () if password is None else (password,)
 
+    async def get_credentials_async(self) -> Any:
+        """The same; a small local file is read faster than a thread takes it."""
+        return self.get_credentials()
+
 
 def connect(settings: Settings) -> Any:
     """A client of the cache. Nothing is sent until its first command."""

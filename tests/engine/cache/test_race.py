@@ -1,0 +1,147 @@
+"""The race: writers and readers of the same keys, with delays where they hurt, on a cache that evicts all the time.
+
+The database is played: a commit is a line in its history, and a replica is that history up to a moment ago. Some inline
+puts are lost, as when a writer dies after its commit; the outbox repeats every put later, out of order. Once all is
+quiet no key may hold anything but its newest version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections import Counter
+
+import pytest
+from tests.engine.brokers import RedisServer
+from tests.engine.cache.conftest import Open
+
+from hcs_services.cache import CacheUnavailable, EntityCache
+
+pytestmark = pytest.mark.engine
+KEYS, WRITERS, READERS, SECONDS = 400, 8, 16, 12.0
+PADDING = "x" * 10_000  # 400 keys of 10 kB do not fit into what 4 MB leave
+
+
+class Database:
+    """Versions by key, with their history."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[tuple[float, int]]] = {}
+
+    def commit(self, key: str) -> int:
+        past = self.history.setdefault(key, [])
+        version = max(past[-1][1] + 1 if past else 0, time.time_ns() // 1000)
+        past.append((time.time(), version))
+        return version
+
+    def version(self, key: str, at: float) -> int:
+        return max((version for when, version in self.history.get(key, ()) if when <= at), default=0)
+
+
+class Race:
+    """One run. A replica's heartbeat is written four times a second."""
+
+    def __init__(self, cache: EntityCache) -> None:
+        self.cache, self.database = cache, Database()
+        self.random = random.Random(7)
+        prefix = secrets.token_hex(4)
+        self.keys = [f"p:{prefix}-{number}" for number in range(KEYS)]
+        self.seen: Counter[str] = Counter()
+        self.relayed: list[asyncio.Task[None]] = []
+        self.end = time.monotonic() + SECONDS
+
+    def key(self) -> str:
+        # some keys are hot: they are what races are about
+        return self.keys[self.random.randrange(20 if self.random.random() < 0.3 else KEYS)]
+
+    async def delay(self) -> None:
+        await asyncio.sleep(self.random.choice((0, 0, 0.001, 0.005, 0.05, 0.3)))
+
+    async def put(self, key: str, version: int) -> None:
+        """As the outbox does: again, until Redis has dealt with it."""
+        document = {"version": version, "padding": PADDING}
+        for _ in range(400):
+            if await self.cache.put(key, version, document):
+                return
+            self.seen["put unanswered"] += 1
+            await asyncio.sleep(0.05)
+        raise AssertionError("Redis answers no put")
+
+    async def relay(self, key: str, version: int) -> None:
+        await asyncio.sleep(self.random.uniform(0.02, 1.0))
+        await self.put(key, version)
+
+    async def write(self) -> None:
+        while time.monotonic() < self.end:
+            key = self.key()
+            version = self.database.commit(key)
+            self.relayed.append(asyncio.create_task(self.relay(key, version)))
+            await self.delay()
+            if self.random.random() < 0.8:
+                await self.put(key, version)
+
+    async def read(self) -> None:
+        while time.monotonic() < self.end:
+            key = self.key()
+            try:
+                if await self.cache.get(key) is not None:
+                    self.seen["hit"] += 1
+                    await asyncio.sleep(0.005)
+                    continue
+                await self.delay()
+                lease, _ = await self.cache.acquire(key)
+            except CacheUnavailable:
+                self.seen["read unanswered"] += 1
+                continue
+            if lease is None:
+                self.seen["lease lost"] += 1
+                await asyncio.sleep(0.01)
+                continue
+            await self.fill(key, lease)
+
+    async def fill(self, key: str, lease: str) -> None:
+        version, as_of = self.load(key)
+        await self.delay()
+        data = b'{"version":%d,"padding":"%s"}' % (version, PADDING.encode()) if version else None
+        outcome = await self.cache.fill(key, self.cache.loaded(version, data), lease=lease, as_of=as_of)
+        self.seen[f"fill {outcome.name.lower() if outcome else 'unanswered'}"] += 1
+
+    def load(self, key: str) -> tuple[int, float | None]:
+        """The primary's version, or a replica's that lags by up to two seconds, with its heartbeat."""
+        now = time.time()
+        if self.random.random() < 0.3:
+            return self.database.version(key, now), None
+        at = now - self.random.choice((0.01, 0.2, 2.0))
+        return self.database.version(key, at), at - at % 0.25
+
+    async def stale(self) -> list[str]:
+        found = []
+        for key in self.keys:
+            entry = await self.cache.get(key)
+            if entry is not None and entry.version != self.database.version(key, time.time()):
+                found.append(key)
+            self.seen["held at the end"] += entry is not None
+        return found
+
+    async def run(self) -> None:
+        workers = [self.write() for _ in range(WRITERS)] + [self.read() for _ in range(READERS)]
+        await asyncio.gather(*workers)
+        await asyncio.gather(*self.relayed)
+
+
+@pytest.mark.timeout(120)
+async def test_nothing_stale_is_left_by_a_race_on_a_cache_that_evicts(
+    open_cache: Open, full_redis: RedisServer
+) -> None:
+    race = Race(open_cache(full_redis))
+    await race.run()
+    stale = await race.stale()
+    evicted = full_redis.command("INFO", "stats").split("evicted_keys:")[1].split()[0]
+    print(f"\nevicted {evicted}, commits {len(race.relayed)}, {dict(race.seen)}")
+    assert stale == []
+    # the race was one: everything that can happen did
+    assert int(evicted) > 500
+    for outcome in ("hit", "fill stored", "fill lease_void", "fill unproven", "held at the end"):
+        assert race.seen[outcome] > 20, outcome
