@@ -36,6 +36,7 @@ class Config(BaseSettings):
     """Stacks looked at at the same time."""
     admin_port: int = 9090
     log_level: str = Field(default="INFO", validation_alias="LOG_LEVEL")
+    images: Images = Field(default_factory=Images)
 
     @field_validator("namespaces", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""kube-apiserver and etcd alone, on loopback: real schemas, CEL, server-side apply and audit, and nobody who acts on objects."""
+"""kube-apiserver, etcd and kube-controller-manager on loopback: real schemas, CEL, ownership, audit, and pods that nobody runs."""
 
 import asyncio
 import os
@@ -19,6 +19,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 START_LIMIT = 90.0
+CONTROLLERS = (
+    "deployment-controller",
+    "garbage-collector-controller",
+    "job-controller",
+    "namespace-controller",
+    "replicaset-controller",
+    "statefulset-controller",
+)
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -30,19 +38,13 @@ AUDIT_POLICY = {
 }
 
 
-def binary(name: str, *aliases: str) -> Path:
+def binary(name: str) -> str:
     """Find a built binary where the cluster tooling puts them; a missing one is a plain failure, never a skip."""
-    cache = Path(os.environ.get("HCS_CACHE") or Path.home() / ".cache" / "hcs")
-    roots = [Path(os.environ["HCS_TEST_BIN"])] if "HCS_TEST_BIN" in os.environ else []
-    candidates = [root / alias for root in roots for alias in (name, *aliases)]
-    candidates += [path for alias in (name, *aliases) for path in sorted(cache.glob(f"**/bin/**/{alias}"))]
-    candidates += [cache / "warm" / alias for alias in (name, *aliases)]
-    for candidate in candidates:
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate
-    found = shutil.which(name)
-    assert found, f"{name} is neither in HCS_TEST_BIN nor under {cache}: build it first (hack/cluster)"
-    return Path(found)
+    cache = Path(os.environ.get("HCS_CACHE") or Path.home() / ".cache" / "hcs") / "bin"
+    folders = [os.environ.get("HCS_TEST_PATH", ""), *map(str, sorted(cache.glob("kubernetes-*"))), os.environ["PATH"]]
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    assert found, f"{name} is neither in HCS_TEST_PATH nor under {cache} nor on PATH: `make tools` builds it"
+    return found
 
 
 def free_port() -> int:
@@ -68,7 +70,7 @@ class ControlPlane:
         self.folder.mkdir(parents=True, exist_ok=True)
         client, peer = free_port(), free_port()
         etcd = [
-            str(binary("etcd", "server")),
+            binary("etcd"),
             f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls=http://127.0.0.1:{client}",
             f"--advertise-client-urls=http://127.0.0.1:{client}",
@@ -81,6 +83,7 @@ class ControlPlane:
         self._spawn("etcd", etcd)
         self._spawn("kube-apiserver", self._apiserver(client))
         self._await_ready()
+        self._spawn("kube-controller-manager", self._controllers())
 
     def stop(self) -> None:
         """End both at once: their data is thrown away, and a graceful API server takes 20 s for its open watches."""
@@ -113,11 +116,11 @@ class ControlPlane:
         )
         (self.folder / "sa.key").write_bytes(pem)
         (self.folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT_POLICY))
-        users = ("player", "operator", "second")
+        users = ("player", "operator", "second", "controllers")
         lines = [f"{user}-{self.token},{user},{user},system:masters" for user in users]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")
         return [
-            str(binary("kube-apiserver")),
+            binary("kube-apiserver"),
             f"--etcd-servers=http://127.0.0.1:{etcd_port}",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
@@ -134,6 +137,21 @@ class ControlPlane:
             f"--audit-log-path={self.audit_log}",
             "--audit-log-mode=blocking",
             "--watch-cache=true",
+            "--v=0",
+        ]
+
+    def _controllers(self) -> list[str]:
+        return [
+            binary("kube-controller-manager"),
+            f"--kubeconfig={self.kubeconfig('controllers')}",
+            f"--service-account-private-key-file={self.folder / 'sa.key'}",
+            f"--controllers={','.join(CONTROLLERS)}",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            f"--cert-dir={self.folder / 'controller-certs'}",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
             "--v=0",
         ]
 

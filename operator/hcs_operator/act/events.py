@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from hcs_operator.api.observed import Reason, Scaling
+from hcs_operator.api.observed import Reason
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.port import Document, Kube
 
@@ -36,16 +36,10 @@ class Event:
     message: str
 
 
-def scaled(tier: str, reason: Reason) -> Event:
+def scaled(tier: str, before: int, after: int, reason: Reason) -> Event:
     """Tell of a replica count that was written, with the numbers that led to it."""
-    return Event("Normal", f"Scaled{tier}", f"{tier.lower()} {reason.message}")
-
-
-def recommended(tier: str, scaling: Scaling) -> Event | None:
-    """Tell of a count that was only recommended."""
-    if scaling.recommendation is None:
-        return None
-    return Event("Normal", f"Recommends{tier}", f"{tier.lower()} {scaling.recommendation.reason.message}")
+    numbers = reason.message.partition(": ")[2] or reason.message
+    return Event("Normal", f"Scaled{tier}", f"{before} -> {after}: {numbers}")
 
 
 def healed(change: str) -> Event:

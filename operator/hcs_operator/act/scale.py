@@ -6,6 +6,7 @@ what they work on, and only those that still say "nothing" are taken off the cou
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from hcs_operator.api.observed import PodView, Snapshot
 from hcs_operator.kube.errors import Conflict
@@ -27,21 +28,25 @@ async def workers_in(kube: Kube, services: ServicePort, snapshot: Snapshot, ref:
     """Lower the workers' count from `change[0]` towards `change[1]` as far as idle pods allow; return the new count."""
     current, desired = change
     token = snapshot.secrets.get(f"{snapshot.stack}-tokens", {}).get("drain", "")
-    chosen = _idle(snapshot)[: current - desired - _absent(snapshot, current)]
+    absent = max(0, current - len(snapshot.ready("worker")))  # pods that are not ready are deleted first, marked or not
+    chosen = _idle(snapshot)[: max(0, current - desired - absent)]
     await _mark(kube, snapshot, chosen)
-    drained = [pod for pod in chosen if await services.drain(pod.ip, token, DRAIN_TTL)]
-    verified = 0
-    for pod in drained:
-        seen = await services.inflight(pod.name, pod.ip)
-        verified += seen is not None and seen.tasks == 0
-    target = max(desired, current - verified - _absent(snapshot, current))
-    if verified < len(chosen):
-        # A pod that was marked but may be busy must not be the one that goes: nothing is lowered this time.
-        await _mark(kube, snapshot, ())
+    if not all([await _lets_go(services, pod, token) for pod in chosen]):
+        # One that was marked may be busy by now: it must not be the one that goes, so nothing is lowered this time.
+        await _unmark(kube, snapshot, chosen)
         return current
+    target = max(desired, current - len(chosen) - absent)
     if target < current:
         await kube.scale(ref, target)
     return target
+
+
+async def _lets_go(services: ServicePort, pod: PodView, token: str) -> bool:
+    """Ask a worker to take nothing new, then whether it has nothing."""
+    if not await services.drain(pod.ip, token, DRAIN_TTL):
+        return False
+    seen = await services.inflight(pod.name, pod.ip)
+    return seen is not None and seen.tasks == 0
 
 
 def _idle(snapshot: Snapshot) -> list[PodView]:
@@ -54,21 +59,23 @@ def _idle(snapshot: Snapshot) -> list[PodView]:
     return sorted(pods, key=lambda pod: (-pod.created_at, pod.name))
 
 
-def _absent(snapshot: Snapshot, current: int) -> int:
-    """Return how many counted pods are not ready: those are deleted first, whatever is marked."""
-    return max(0, current - len(snapshot.ready("worker")))
-
-
 async def _mark(kube: Kube, snapshot: Snapshot, chosen: Sequence[PodView]) -> None:
     """Give exactly the chosen pods the low deletion cost."""
     names = {pod.name for pod in chosen}
-    for pod in snapshot.of("worker"):
-        marked = pod.annotations.get(DELETION_COST) == CHEAP
-        if marked == (pod.name in names):
-            continue
-        annotations = {DELETION_COST: CHEAP} if pod.name in names else {}
-        metadata = {"name": pod.name, "namespace": snapshot.namespace, "uid": pod.uid, "annotations": annotations}
-        try:
-            await kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, manager=COUNTS)
-        except Conflict:
-            continue  # the pod is gone already
+    marked = {pod.name for pod in snapshot.of("worker") if pod.annotations.get(DELETION_COST) == CHEAP}
+    await _unmark(kube, snapshot, [pod for pod in snapshot.of("worker") if pod.name in marked - names])
+    for pod in chosen:
+        if pod.name not in marked:
+            await _annotate(kube, snapshot, pod, {DELETION_COST: CHEAP})
+
+
+async def _unmark(kube: Kube, snapshot: Snapshot, pods: Sequence[PodView]) -> None:
+    for pod in pods:
+        await _annotate(kube, snapshot, pod, {})
+
+
+async def _annotate(kube: Kube, snapshot: Snapshot, pod: PodView, annotations: dict[str, str]) -> None:
+    """Make these the annotations this manager owns on the pod; a pod that is gone already is fine."""
+    metadata = {"name": pod.name, "namespace": snapshot.namespace, "uid": pod.uid, "annotations": annotations}
+    with suppress(Conflict):
+        await kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, manager=COUNTS)

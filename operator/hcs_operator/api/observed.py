@@ -179,6 +179,9 @@ class Outlook:
     """decide.database.DatabasePlan, or None before the database was looked at."""
     workers: Scaling
     readers: Scaling
+    paused: bool = False
+    mode: str = "Auto"
+    """`spec.autoscaling.mode`: Off, Recommend or Auto."""
     changing: tuple[str, ...] = ()
     """What this look changed or still has to change, in words ("Deployment shop-gateway: spec.replicas 1 -> 2")."""
     problems: tuple[Reason, ...] = ()

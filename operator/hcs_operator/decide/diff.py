@@ -19,6 +19,8 @@ _QUANTITIES = frozenset({"cpu", "memory", "storage", "ephemeral-storage", "sizeL
 _SUFFIXES = {"m": "0.001", "": "1", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12"} | {
     unit: str(1024**power) for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)
 }
+_DROPPED_WHEN_FALSE = frozenset({"publishNotReadyAddresses", "readOnly", "hostNetwork", "hostPID", "hostIPC"})
+"""Fields that the API server leaves out when they are false. Elsewhere unset means something else than false."""
 _SHOWN = 60
 
 
@@ -76,6 +78,8 @@ def _same(desired: Any, live: Any, path: Path) -> bool:
         return True
     if path and path[-1] in _QUANTITIES and live is not None:
         return quantity(desired) is not None and quantity(desired) == quantity(live)
+    if desired is False and path[-1:] and path[-1] in _DROPPED_WHEN_FALSE:
+        return live is None
     return desired in ("", None) and live is None  # values the API server leaves out
 
 

@@ -15,16 +15,22 @@ def unwanted(snapshot: Snapshot, uid: str, desired: AbstractSet[Child], kept: Ab
     """Return what to delete, in a stable order.
 
     Claims and pods are never in it: volumes follow `spec.database.storage.reclaim`, pods follow their owners.
-    `kept` are objects that are made once and not described by a document: Secrets with passwords and keys.
+    `kept` are objects that are made once and not described by a document: Secrets with passwords and keys. A Job that
+    has failed for good goes even if it is wanted: it is then made anew.
     """
     return tuple(
         sorted(
             child
             for child, document in snapshot.live.items()
-            if child not in desired
+            if (child not in desired or _failed(document))
             and child not in kept
             and child.kind not in {"PersistentVolumeClaim", "Pod"}
             and owned(document, uid)
             and not document["metadata"].get("deletionTimestamp")
         )
     )
+
+
+def _failed(document: Document) -> bool:
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    return document.get("kind") == "Job" and any(it["type"] == "Failed" and it["status"] == "True" for it in conditions)

@@ -54,7 +54,7 @@ def _unready(snapshot: Snapshot, components: Iterable[str]) -> Reason | None:
 
 def _migration(snapshot: Snapshot, jobs: Iterable[Child]) -> Reason:
     for job in jobs:
-        if snapshot.live.get(job):
+        if job in snapshot.live:
             broken = next((pod.problem for pod in snapshot.of("migrate") if pod.problem), None)
             detail = f": {broken.message}" if broken else " and has not finished yet"
             return Reason("WaitingForMigration", f"the schema migration {job.name} runs{detail}")

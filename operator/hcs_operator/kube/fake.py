@@ -5,6 +5,7 @@ It is honest about what the operator relies on (the same contract tests run agai
 the rest: no schemas, no admission, and of the defaults only `spec.replicas: 1`.
 """
 
+import base64
 import copy
 import itertools
 from collections.abc import Callable, Mapping
@@ -130,6 +131,9 @@ class Cluster:
 
     def _store(self, ref: Ref, live: dict[str, Any] | None, document: dict[str, Any]) -> dict[str, Any]:
         document.setdefault("apiVersion", RESOURCES[ref.kind].api_version)
+        if "stringData" in document:
+            texts = document.pop("stringData")
+            document["data"] = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
         if ref.kind in _SPEC_KINDS_WITH_COUNT:
             document.setdefault("spec", {}).setdefault("replicas", 1)
         metadata = document["metadata"]

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 API_VERSION = "highconcurrency.dev/v1alpha1"
 STACK_KIND = "HighConcurrencyStack"
+SCALER_KIND = "HorizontalPodAutoscaler"
+"""Watched in all namespaces: one that targets a workload of ours owns its count. KEDA acts through one, too."""
 
 
 class Resource(NamedTuple):

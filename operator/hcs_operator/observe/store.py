@@ -59,14 +59,16 @@ class WatchStore:
         self._forget_index(ref)
         self._objects.pop(ref, None)
 
-    def reset(self, kind: str, documents: Iterable[Mapping[str, Any]], version: str) -> None:
-        """Make one kind equal to a list read at `version`: heals deletions that a broken watch has swallowed."""
+    def reset(self, kind: str, namespace: str, documents: Iterable[Mapping[str, Any]], version: str) -> None:
+        """Make one kind ("" = in all namespaces) equal to a list: heals deletions that a broken watch has swallowed."""
         seen = set()
         for document in documents:
             seen.add(Ref.to(document))
             self.put(document)
         for ref, known in list(self._objects.items()):
-            if ref.kind == kind and ref not in seen and _version(known) <= int(version):
+            if ref.kind != kind or ref in seen or namespace not in ("", ref.namespace):
+                continue
+            if _version(known) <= int(version):
                 self.forget(ref)
 
     def get(self, ref: Ref) -> dict[str, Any] | None:

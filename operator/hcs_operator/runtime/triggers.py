@@ -5,6 +5,7 @@ no annotation, no PATCH, no event posting, no peering (each of them writes to us
 nothing; the settings make sure of the rest.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,12 +13,11 @@ import kopf
 
 from hcs_operator.config import Config
 from hcs_operator.kube.aio import Login
-from hcs_operator.kube.resources import RESOURCES, STACK_KIND, WATCHED_KINDS
+from hcs_operator.kube.resources import RESOURCES, SCALER_KIND, STACK_KIND, WATCHED_KINDS
 from hcs_operator.observe.store import STACK_LABEL, Key, WatchStore
 from hcs_operator.runtime.queue import KeyedQueue
 
 PREFIX = "operator.highconcurrency.dev"
-SCALER_KIND = "HorizontalPodAutoscaler"
 COALESCE = 0.05
 """Seconds for which a burst of events waits to become one look."""
 
@@ -92,11 +92,9 @@ def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
 
 
 async def watch(handlers: kopf.OperatorRegistry, config: Config, started: Callable[[], None]) -> None:
-    """Watch until cancelled. kopf takes over the signal handlers as it starts, so `started` may take them back."""
-
-    @kopf.on.startup(registry=handlers)
-    async def take_back(**_: Any) -> None:
-        started()
-
+    """Watch until cancelled. kopf takes over the signal handlers as it starts: `started` takes them back."""
+    mine = asyncio.all_tasks()
     where: dict[str, Any] = {"namespaces": list(config.namespaces)} if config.namespaces else {"clusterwide": True}
-    await kopf.operator(registry=handlers, standalone=True, **where)
+    tasks = await kopf.spawn_tasks(registry=handlers, standalone=True, **where)
+    started()
+    await kopf.run_tasks(tasks, ignored=mine)

@@ -85,7 +85,7 @@ def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) ->
         state = replace(state, window=_kept(state, samples.now, law))
     wanted, limited = _bounded(law, _moved(samples, state, law))
     if wanted > have:
-        word, state = "MissTraffic", replace(state, out_at=samples.now)
+        word, state = "MissTraffic", replace(state, out_at=samples.now, window=())
     elif wanted < have:
         word, state = "MissTrafficFell", replace(state, in_at=samples.now)
     else:

@@ -1,0 +1,62 @@
+"""Ends a look: one apply of the status if it says something new, and the events for what has turned."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hcs_operator.act.carry_out import Done, Hands
+from hcs_operator.act.events import Event, emit, transitions
+from hcs_operator.api.observed import Outlook, Reason
+from hcs_operator.api.spec import SpecProblem, Stack
+from hcs_operator.decide.plan import Plan, Seen
+from hcs_operator.kube.errors import Conflict, NotFound
+from hcs_operator.kube.port import STATUS, Document
+from hcs_operator.status.render import render, render_problem
+
+
+async def report(hands: Hands, body: Document, stack: Stack, seen: Seen, plan: Plan, done: Done) -> bool:
+    """Write what there is to say of this look; return whether the stack is at rest."""
+    outlook = Outlook(
+        snapshot=seen.snapshot,
+        previous=stack.status,
+        generation=stack.generation,
+        images=plan.images,
+        gate=plan.gate,
+        database=plan.database,
+        workers=plan.workers,
+        readers=plan.readers,
+        paused=stack.spec.paused,
+        mode=stack.spec.autoscaling.mode,
+        changing=done.changed,
+        problems=done.problems,
+    )
+    status = render(stack, outlook)
+    await _write(hands, body, status, done.events, seen.snapshot.now)
+    reconciling = (entry["status"] for entry in status["conditions"] if entry["type"] == "Reconciling")
+    return not done.changed and next(reconciling, "False") == "False"
+
+
+async def report_problem(hands: Hands, body: Document, problem: SpecProblem, now: float) -> None:
+    """Say why a resource cannot be read; its children are left as they are."""
+    reason = Reason("InvalidSpec", problem.message)
+    previous = body.get("status") or {}
+    status = render_problem(previous, int(body["metadata"].get("generation", 1)), reason, now)
+    await _write(hands, body, status, (), now)
+
+
+async def _write(hands: Hands, body: Document, status: Mapping[str, Any], events: Iterable[Event], now: float) -> None:
+    """Apply the status if it differs; a stack deleted in the meantime is fine."""
+    previous: Mapping[str, Any] = body.get("status") or {}
+    if _claimless(previous) != _claimless(status):
+        metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
+        document = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": status}
+        try:
+            hands.store.put(await hands.kube.apply(document, manager=STATUS, subresource="status"))
+        except (NotFound, Conflict):
+            return
+    await emit(hands.kube, body, [*events, *transitions(previous, status)], now)
+
+
+def _claimless(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status without the bootstrap claim, which has a field manager of its own."""
+    database = {name: value for name, value in (status.get("database") or {}).items() if name != "claim"}
+    return {**status, "database": database}

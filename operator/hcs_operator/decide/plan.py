@@ -1,0 +1,186 @@
+"""What should happen to one stack now: one pure function over all the others."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from hcs_operator.api.database import DatabaseView
+from hcs_operator.api.observed import Child, Document, Gate, Reason, Scaling, Snapshot
+from hcs_operator.api.spec import Stack
+from hcs_operator.build import Context, Desired, desired
+from hcs_operator.decide.autoscaling.readers import ReaderState
+from hcs_operator.decide.autoscaling.workers import WorkerState
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan as plan_database
+from hcs_operator.decide.pruning import unwanted
+from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
+from hcs_operator.decide.startup import Engines, gate
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Release:
+    """What comes with the installation of the operator, not with a stack."""
+
+    images: Mapping[str, str]
+    cluster_domain: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a stack from one look to the next; a restarted operator does without."""
+
+    workers: WorkerState | None = None
+    readers: ReaderState | None = None
+    leaving: frozenset[str] = frozenset()
+    """Readers that are being drained before the count is lowered."""
+    leaving_why: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look: the stack's objects and services, and its database."""
+
+    snapshot: Snapshot
+    database: DatabaseView
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in the order of the fields, and what there is to tell."""
+
+    documents: tuple[Document, ...]
+    """Of the open tiers."""
+    unwanted: tuple[Child, ...]
+    database: DatabasePlan
+    workers: Scaling
+    readers: Scaling
+    workers_to: int | None
+    """The workers' count to write; None when there is nothing to write."""
+    readers_to: int | None
+    readers_why: Reason | None
+    """The numbers behind `readers_to`: a reader goes long after it was decided, when its reads have ended."""
+    gate: Gate
+    images: Mapping[str, str]
+    memory: Memory
+
+
+def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
+    """Return the plan for one look."""
+    snapshot = seen.snapshot
+    database = plan_database(
+        seen.database,
+        previous=stack.status.get("database") or {},
+        journal=stack.status.get("journal"),
+        now=snapshot.now,
+        leaving=memory.leaving,
+    )
+    workers = scale_workers(stack, snapshot, memory.workers)
+    readers = scale_readers(stack, snapshot, database, memory.readers)
+    images = pinned(stack, release)
+    wanted = desired(stack, _context(stack, snapshot, images, release))
+    opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted))
+    leaving = _leaving(stack, readers, memory)
+    reason = readers.recommendation.reason if readers.recommendation else None
+    why = memory.leaving_why if leaving and leaving == memory.leaving else reason
+    return Plan(
+        documents=tuple(item.document for item in wanted if item.tier.name in opened.open),
+        unwanted=unwanted(snapshot, stack.uid, {_child(item) for item in wanted}, kept(stack)),
+        database=database,
+        workers=workers,
+        readers=readers,
+        workers_to=_worker_count(stack, workers),
+        readers_to=_reader_count(stack, readers, database, leaving),
+        readers_why=why,
+        gate=opened,
+        images=images,
+        memory=replace(
+            memory,
+            workers=_state(workers, memory.workers),
+            readers=_state(readers, memory.readers),
+            leaving=leaving,
+            leaving_why=why,
+        ),
+    )
+
+
+def pinned(stack: Stack, release: Release) -> dict[str, str]:
+    """Return the images a stack has when its spec names none: those of the release that first saw it, for good."""
+    first: Mapping[str, str] = stack.status.get("images") or {}
+    return {part: first.get(part) or image for part, image in release.images.items()}
+
+
+def kept(stack: Stack) -> frozenset[Child]:
+    """Name what is made once (passwords, keys) or renewed by date (certificates), and described by no document."""
+    names = stack.names
+    secrets = (
+        names.database_secret,
+        names.cache_secret,
+        names.queue_secret,
+        names.tokens_secret,
+        names.authority,
+        names.database_tls,
+    )
+    return frozenset({Child("ConfigMap", names.authority), *(Child("Secret", name) for name in secrets)})
+
+
+def _context(stack: Stack, snapshot: Snapshot, images: Mapping[str, str], release: Release) -> Context:
+    hashes = {
+        name: _digest(*sorted(f"{key}={value}" for key, value in data.items()))
+        for name, data in snapshot.secrets.items()
+    }
+    named: dict[str, str | None] = stack.spec.images.model_dump()
+    return Context(
+        images={part: named.get(part) or image for part, image in images.items()},
+        cluster_domain=release.cluster_domain,
+        replicas=counts(stack, snapshot),
+        secret_hashes=hashes,
+    )
+
+
+def _state(scaling: Scaling, before: S | None) -> S | None:
+    """Return the law's new memory; what it knew while it was not asked (scaling off) is kept."""
+    return scaling.recommendation.state if scaling.recommendation else before
+
+
+def _tiers(wanted: Iterable[Desired]) -> dict[str, list[Child]]:
+    found: defaultdict[str, list[Child]] = defaultdict(list)
+    for item in wanted:
+        found[item.tier.name].append(_child(item))
+    return found
+
+
+def _child(item: Desired) -> Child:
+    return Child(item.document["kind"], item.document["metadata"]["name"])
+
+
+def _worker_count(stack: Stack, scaling: Scaling) -> int | None:
+    found = scaling.recommendation
+    if found is None or not may_write(stack, scaling) or found.desired == scaling.current:
+        return None
+    return found.desired
+
+
+def _leaving(stack: Stack, readers: Scaling, memory: Memory) -> frozenset[str]:
+    """Name the reader that is to go: the one with the highest ordinal, until it is gone or the load is back."""
+    found = readers.recommendation
+    if found is None or not may_write(stack, readers) or found.desired > readers.current:
+        return frozenset()
+    last = frozenset({f"{reader_set(stack).name}-{readers.current - 1}"})
+    return last if found.desired < readers.current or memory.leaving == last else frozenset()
+
+
+def _reader_count(stack: Stack, readers: Scaling, database: DatabasePlan, leaving: frozenset[str]) -> int | None:
+    found = readers.recommendation
+    if found is None or not may_write(stack, readers):
+        return None
+    if found.desired > readers.current:
+        return found.desired
+    return readers.current - 1 if leaving and leaving <= database.drained else None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,92 @@
+"""Feeds the autoscaling laws from a snapshot and a spec, and says whether their counts may be written."""
+
+from hcs_operator.api.durations import seconds
+from hcs_operator.api.names import REPLICA, WORKER
+from hcs_operator.api.observed import CacheState, Child, Reason, Scaling, Snapshot
+from hcs_operator.api.spec import Stack
+from hcs_operator.decide.autoscaling import readers, workers
+from hcs_operator.decide.autoscaling.readers import ReaderSamples, ReaderState
+from hcs_operator.decide.autoscaling.workers import WorkerSamples, WorkerState
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.laws import reader_law, worker_law
+
+
+def worker_set(stack: Stack) -> Child:
+    """Name the workers' Deployment."""
+    return Child("Deployment", stack.names.of(WORKER))
+
+
+def reader_set(stack: Stack) -> Child:
+    """Name the readers' StatefulSet."""
+    return Child("StatefulSet", stack.names.of(REPLICA))
+
+
+def counts(stack: Stack, snapshot: Snapshot) -> dict[str, int | None]:
+    """Return who owns which count, by component: a number stands in the document, None leaves it to `/scale`.
+
+    Autoscaling off means the spec's own number; a workload that somebody else's scaler targets is left to that one.
+    """
+    off = stack.spec.autoscaling.mode == "Off"
+    owned: dict[str, int | None] = {
+        WORKER: stack.spec.workers.replicas if off else None,
+        REPLICA: stack.spec.read_replicas.replicas if off else None,
+    }
+    prefix = stack.names.of("")
+    return owned | {child.name.removeprefix(prefix).removesuffix("-0"): None for child in snapshot.outside_scalers}
+
+
+def may_write(stack: Stack, scaling: Scaling) -> bool:
+    """Say whether a recommendation may become a count."""
+    return stack.spec.autoscaling.mode == "Auto" and not stack.spec.paused and scaling.conflict is None
+
+
+def scale_workers(stack: Stack, snapshot: Snapshot, state: WorkerState | None) -> Scaling:
+    """Return what the worker law makes of this look."""
+    workload = worker_set(stack)
+    current = _count(snapshot, workload)
+    if current is None or stack.spec.autoscaling.mode == "Off":
+        return Scaling(current or 0, None)
+    ready = snapshot.ready(WORKER)
+    idle = [pod for pod in ready if (seen := snapshot.inflight.get(pod.name)) is not None and seen.tasks == 0]
+    samples = WorkerSamples(snapshot.now, current, len(ready), len(ready) - len(idle), snapshot.queue)
+    found = workers.decide(samples, state, worker_law(stack))
+    signals = {"arrivals": found.state.arrivals, "rate": found.state.rate or 0.0}
+    return Scaling(current, found, snapshot.outside_scalers.get(workload), signals=signals)
+
+
+def scale_readers(stack: Stack, snapshot: Snapshot, database: DatabasePlan, state: ReaderState | None) -> Scaling:
+    """Return what the reader law makes of this look."""
+    workload = reader_set(stack)
+    current = _count(snapshot, workload)
+    if current is None or stack.spec.autoscaling.mode == "Off":
+        return Scaling(current or 0, None)
+    samples = ReaderSamples(snapshot.now, current, snapshot.reads, cache_state(snapshot), _brake(stack, database))
+    found = readers.decide(samples, state, reader_law(stack))
+    signals = {"misses": found.state.misses, "hitRatio": found.state.hit_ratio or 0.0}
+    return Scaling(current, found, snapshot.outside_scalers.get(workload), signals=signals)
+
+
+def cache_state(snapshot: Snapshot) -> CacheState | Reason | None:
+    """Return what the read API's selftests say of the cache: the operator itself has no way into Redis."""
+    tests = snapshot.selftests.get("read-api", ())
+    for test in tests:
+        if "cache_keys" in test.data:
+            keys, uptime = int(test.data["cache_keys"]), test.data.get("cache_uptime_seconds", 0.0)
+            return CacheState(keys, uptime, int(test.data.get("cache_used_bytes", 0)))
+    return Reason("CacheUnseen", "no read API says anything about the cache") if tests else None
+
+
+def _brake(stack: Stack, database: DatabasePlan) -> str | None:
+    """Say what keeps the readers' count where it is: lag, or an operation of the database under way."""
+    limit = seconds(stack.spec.autoscaling.read_replicas.lag_brake)
+    for reader, lag in database.lags.items():
+        if lag > limit:
+            return f"{reader} lags by {lag:.0f} s (brake at {limit:g} s)"
+    if database.journal is not None:
+        return f"the database is busy with {database.journal['operation']} of {database.journal['instance']}"
+    return None if database.primary_ready else "the database has no primary"
+
+
+def _count(snapshot: Snapshot, workload: Child) -> int | None:
+    live = snapshot.live.get(workload)
+    return None if live is None else int(live["spec"].get("replicas", 1))

@@ -1,0 +1,77 @@
+"""One look at one stack: its objects and services, then its database, which is asked with passwords read first."""
+
+from dataclasses import dataclass, replace
+
+from hcs_operator.api.durations import seconds
+from hcs_operator.api.names import QUEUE
+from hcs_operator.api.spec import Stack
+from hcs_operator.decide.plan import Seen
+from hcs_operator.decide.scaling import cache_state
+from hcs_operator.decide.secrets import made, named
+from hcs_operator.mysql.port import DatabasePort
+from hcs_operator.observe import database, snapshot
+from hcs_operator.observe.snapshot import Sources, Wanted
+from hcs_operator.observe.store import Key
+
+DATABASE_COMPONENTS = frozenset({"db", "replica"})
+
+
+@dataclass(frozen=True)
+class Eyes(Sources):
+    """All that a look needs."""
+
+    database: DatabasePort
+
+
+@dataclass
+class Wishes:
+    """What the spec asks of the database, in seconds (`observe.database.Wishes`)."""
+
+    namespace: str
+    name: str
+    uid: str
+    members: int
+    max_lag: float
+    drain_timeout: float
+    credentials_secret: str
+
+
+async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
+    """Gather everything; never raises for a peer that does not answer."""
+    seen = await snapshot.look(Key(stack.namespace, stack.name), wanted(stack, eyes.cluster_domain), eyes, now)
+    seen = replace(seen, cache=cache_state(seen))
+    pods = [pod for pod in seen.pods if pod.component in DATABASE_COMPONENTS]
+    view = await database.look(
+        eyes.database,
+        wishes(stack),
+        pods,
+        secrets=seen.secrets,
+        live=seen.live,
+        cluster_domain=eyes.cluster_domain,
+    )
+    return Seen(seen, view)
+
+
+def wanted(stack: Stack, cluster_domain: str) -> Wanted:
+    """Return what to read besides the labelled children."""
+    names, queue = stack.names, stack.names.of(QUEUE)
+    return Wanted(
+        uid=stack.uid,
+        user_secrets=(*named(stack), *made(stack)),
+        queue_secret=names.queue_secret,
+        queue_host=f"{queue}-0.{queue}.{stack.namespace}.svc.{cluster_domain}",
+    )
+
+
+def wishes(stack: Stack) -> Wishes:
+    """Return the database's part of the spec."""
+    reference = stack.spec.database.credentials_secret
+    return Wishes(
+        namespace=stack.namespace,
+        name=stack.name,
+        uid=stack.uid,
+        members=stack.spec.database.members,
+        max_lag=seconds(stack.spec.read_replicas.max_lag),
+        drain_timeout=seconds(stack.spec.autoscaling.read_replicas.scale_in.drain_timeout),
+        credentials_secret=reference.name if reference else stack.names.database_secret,
+    )

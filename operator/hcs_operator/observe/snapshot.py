@@ -1,0 +1,93 @@
+"""Gathers the Snapshot of one stack."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hcs_operator.api.observed import Child, Document, Snapshot
+from hcs_operator.decide.pruning import owned
+from hcs_operator.kube.port import Kube, Ref
+from hcs_operator.observe import engines
+from hcs_operator.observe.pods import pod_view
+from hcs_operator.observe.ports import QueuePort, ServicePort
+from hcs_operator.observe.store import Key, WatchStore
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a look gets its facts from."""
+
+    kube: Kube
+    store: WatchStore
+    queue: QueuePort
+    services: ServicePort
+    cluster_domain: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look for besides the labelled children."""
+
+    uid: str
+    user_secrets: tuple[str, ...]
+    """Secrets of the user's that the spec names; they carry no label, so they are read one by one."""
+    queue_secret: str
+    queue_host: str
+
+
+async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapshot:
+    """Return what is to be seen of a stack now."""
+    children = sources.store.children(key)
+    pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod")
+    live = {
+        Child(child["kind"], child["metadata"]["name"]): child
+        for child in children
+        if child["kind"] not in {"Pod", "PersistentVolumeClaim"} and owned(child, wanted.uid)
+    }
+    secrets = await _secrets(key, live, wanted, sources.kube)
+    password = secrets.get(wanted.queue_secret, {}).get("password")
+    figures = await engines.ask(
+        pods, sources.queue, sources.services, queue_host=wanted.queue_host, queue_password=password
+    )
+    return Snapshot(
+        namespace=key.namespace,
+        stack=key.stack,
+        now=now,
+        live=live,
+        pods=pods,
+        secrets=secrets,
+        selftests=figures.selftests,
+        queue=figures.queue,
+        reads=figures.reads,
+        inflight=figures.inflight,
+        outside_scalers=_outside(sources.store.scalers(key.namespace), live),
+    )
+
+
+async def _secrets(key: Key, live: Mapping[Child, Document], wanted: Wanted, kube: Kube) -> dict[str, dict[str, str]]:
+    """Return the decoded data of the stack's own Secrets and of the user's; a missing one is absent."""
+    found = {child.name: _decoded(document) for child, document in live.items() if child.kind == "Secret"}
+    for name in wanted.user_secrets:
+        if name not in found:
+            document = await kube.get(Ref("Secret", key.namespace, name))
+            if document is not None:
+                found[name] = _decoded(document)
+    return found
+
+
+def _decoded(secret: Document) -> dict[str, str]:
+    data: Mapping[str, str] = secret.get("data") or {}
+    return {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
+
+
+def _outside(scalers: Iterable[Document], live: Mapping[Child, Document]) -> dict[Child, str]:
+    """Return which of the stack's workloads somebody else's scaler targets."""
+    found = {}
+    for scaler in scalers:
+        target = scaler["spec"]["scaleTargetRef"]
+        child = Child(target["kind"], target["name"])
+        if child in live:
+            owner = next(iter(scaler["metadata"].get("ownerReferences") or ()), None)
+            name = f"{owner['kind']} {owner['name']}" if owner else f"{scaler['kind']} {scaler['metadata']['name']}"
+            found[child] = name
+    return found

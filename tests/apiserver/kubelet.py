@@ -1,0 +1,81 @@
+"""Plays the kubelet and the scheduler: every pod that the controllers make runs and is ready at once; Jobs' pods succeed."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from hcs_operator.kube.aio import Client
+from hcs_operator.kube.errors import KubeError
+
+EVERY = 0.15
+Verdict = Callable[[dict[str, Any]], str | None]
+
+
+class Kubelet:
+    """Runs while its context is open. `broken(pod)` may return a waiting reason for a pod that is not to start."""
+
+    def __init__(self, kube: Client, broken: Verdict = lambda _: None) -> None:
+        self.kube, self.broken = kube, broken
+        self._addresses = iter(range(1, 60_000))
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(KubeError):
+                for pod in (await self.kube.list("Pod")).items:
+                    with suppress(KubeError):
+                        await self._play(pod)
+            await asyncio.sleep(EVERY)
+
+    async def _play(self, pod: dict[str, Any]) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            return
+        status = self._status(pod)
+        phase = (pod.get("status") or {}).get("phase")
+        if status is None or (phase == status["phase"] and phase != "Pending"):
+            return
+        metadata = {name: pod["metadata"][name] for name in ("name", "namespace", "uid")}
+        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+        await self.kube.apply(document, manager="kubelet", subresource="status")
+
+    def _status(self, pod: dict[str, Any]) -> dict[str, Any] | None:
+        containers = [container["name"] for container in pod["spec"]["containers"]]
+        broken = self.broken(pod)
+        if broken:
+            waiting = {"waiting": {"reason": broken, "message": "played"}}
+            return _of("Pending", False, None, [_container(name, waiting, False) for name in containers])
+        if pod["spec"].get("restartPolicy") == "Never" or _owner(pod) == "Job":
+            ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+            return _of("Succeeded", False, None, [_container(name, ended, False) for name in containers])
+        number = next(self._addresses)
+        ip = f"10.1.{number // 250}.{number % 250 + 1}"
+        running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        return _of("Running", True, ip, [_container(name, running, True) for name in containers])
+
+
+def _of(phase: str, ready: bool, ip: str | None, containers: list[dict[str, Any]]) -> dict[str, Any]:
+    word = "True" if ready else "False"
+    conditions = [
+        {"type": kind, "status": word, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        for kind in ("Ready", "ContainersReady")
+    ]
+    status = {"phase": phase, "conditions": conditions, "containerStatuses": containers}
+    return status | ({"podIP": ip, "podIPs": [{"ip": ip}]} if ip else {})
+
+
+def _container(name: str, state: dict[str, Any], ready: bool) -> dict[str, Any]:
+    return {"name": name, "state": state, "ready": ready, "restartCount": 0, "image": "played", "imageID": ""}
+
+
+def _owner(pod: dict[str, Any]) -> str:
+    owners = pod["metadata"].get("ownerReferences") or [{"kind": ""}]
+    return str(owners[0]["kind"])

@@ -1,0 +1,168 @@
+"""What a test of the whole operator needs: processes of it, a namespace of its own, and looks at the objects it made."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hcs_operator.kube.aio import Client
+from hcs_operator.kube.errors import NotFound
+from hcs_operator.kube.port import Ref
+from hcs_operator.kube.resources import API_VERSION, PRUNED_KINDS, STACK_KIND
+
+from .control_plane import ControlPlane, free_port
+from .played_engines import World
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Stage:
+    """One namespace, served by operators that serve nothing else."""
+
+    plane: ControlPlane
+    kube: Client
+    namespace: str
+    folder: Path
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    @property
+    def world(self) -> World:
+        return World(self.folder / "world.json")
+
+    def operator(self, *, user: str = "operator", kill_after: int = 0, name: str = "") -> "subprocess.Popen[bytes]":
+        """Start an operator process; a name of its own makes it another candidate for the lease."""
+        _ = self.world
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")]),
+            "HCS_KUBECONFIG": str(self.plane.kubeconfig(user)),
+            "HCS_NAMESPACES": self.namespace,
+            "HCS_ADMIN_PORT": str(free_port()),
+            "HCS_TEST_WORLD": str(self.folder / "world.json"),
+            "HCS_TEST_KILL_AFTER": str(kill_after),
+            "POD_NAMESPACE": self.namespace,
+            "POD_NAME": name or "operator",
+        }
+        log = (self.folder / f"operator-{len(self.processes)}.log").open("wb")
+        command = [sys.executable, "-m", "tests.apiserver.operator_process"]
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in sorted(self.folder.glob("operator-*.log")))
+
+    async def create(self, name: str = "shop", **spec: Any) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self.namespace}
+        return await self.kube.create(
+            {"apiVersion": API_VERSION, "kind": STACK_KIND, "metadata": metadata, "spec": spec}
+        )
+
+    async def stack(self, name: str = "shop") -> dict[str, Any]:
+        found = await self.kube.get(Ref(STACK_KIND, self.namespace, name))
+        assert found is not None
+        return found
+
+    async def edit(self, name: str, **spec: Any) -> None:
+        stack = await self.stack(name)
+        await self.kube.replace({**stack, "spec": {**stack["spec"], **spec}})
+
+    async def condition(self, kind: str, name: str = "shop") -> dict[str, Any]:
+        status = (await self.stack(name)).get("status") or {}
+        found = [entry for entry in status.get("conditions") or () if entry["type"] == kind]
+        return found[0] if found else {"status": "Unknown", "reason": "", "message": ""}
+
+    async def ready(self, name: str = "shop", seconds: float = 40) -> None:
+        """Wait until the stack is Ready and nothing moves any more."""
+        await self.until(lambda: self.settled(name), seconds, f"{name} is Ready and settled")
+
+    async def settled(self, name: str = "shop") -> bool:
+        stack = await self.stack(name)
+        status = stack.get("status") or {}
+        words = {entry["type"]: entry["status"] for entry in status.get("conditions") or ()}
+        current = status.get("observedGeneration") == stack["metadata"]["generation"]
+        return current and words.get("Ready") == "True" and words.get("Reconciling") == "False"
+
+    async def until(self, condition: Callable[[], Awaitable[object]], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not await condition():
+            if time.monotonic() > deadline:
+                stack = await self.kube.get(Ref(STACK_KIND, self.namespace, "shop"))
+                told = json.dumps((stack or {}).get("status"), indent=1)
+                raise AssertionError(f"not within {seconds:g} s: {what}\n{told}\n{self.logs()[-6000:]}")
+            await asyncio.sleep(0.15)
+
+    async def children(self, name: str = "shop") -> dict[str, dict[str, Any]]:
+        """Return every object that the stack owns, as kind/name."""
+        uid = (await self.stack(name))["metadata"]["uid"]
+        found = {}
+        for kind in PRUNED_KINDS:
+            for item in (await self.kube.list(kind, self.namespace)).items:
+                if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences") or ()):
+                    found[f"{kind}/{item['metadata']['name']}"] = item
+        return found
+
+    async def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        return await self.kube.get(Ref(kind, self.namespace, name))
+
+    async def remove(self, kind: str, name: str) -> None:
+        found = await self.get(kind, name)
+        if found is None:
+            raise NotFound(f"{kind} {name}")
+        await self.kube.delete(Ref(kind, self.namespace, name), found["metadata"]["uid"])
+
+    async def events(self) -> list[tuple[str, str]]:
+        found = (await self.kube.list("Event", self.namespace)).items
+        return [(event["reason"], event["message"]) for event in found]
+
+    def writes(self, user: str = "operator") -> list[str]:
+        """Return the writes of one user in this namespace so far, from the audit log."""
+        found = []
+        for line in self.plane.audit_log.read_text().splitlines():
+            entry = json.loads(line)
+            if entry["user"]["username"] == user and f"/namespaces/{self.namespace}/" in entry["requestURI"]:
+                found.append(f"{entry['verb']} {entry['requestURI'].partition('?')[0]}")
+        return found
+
+
+def normalised(children: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the objects without what differs from run to run: identities, times, counters, and random values."""
+    return {name: _plain(document) for name, document in sorted(children.items())}
+
+
+_PASSING = frozenset({
+    "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "status", "clusterIP", "clusterIPs",
+    "highconcurrency.dev/applied-hash", "deployment.kubernetes.io/revision", "namespace", "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+})  # fmt: skip
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        if value.get("kind") == "Secret" or name == "binaryData":
+            return {
+                **{key: _plain(item, key) for key, item in value.items() if key not in {*_PASSING, "data"}},
+                "data": sorted(value.get("data") or ()),
+            }
+        return {
+            key: _plain(item, key) for key, item in value.items() if key not in _PASSING and not key.endswith("-hash")
+        }
+    return [_plain(item, name) for item in value] if isinstance(value, list) else value

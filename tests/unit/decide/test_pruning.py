@@ -1,0 +1,47 @@
+"""Only what this very stack owns and no longer wants is deleted."""
+
+from typing import Any
+
+import pytest
+
+from hcs_operator.api.observed import Child, Snapshot
+from hcs_operator.decide.pruning import unwanted
+
+pytestmark = pytest.mark.unit
+
+
+def owned_by(uid: str, **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"ownerReferences": [{"uid": uid, "controller": True}], **metadata}}
+
+
+def pruned(
+    live: dict[Child, dict[str, Any]], *, desired: set[Child] = frozenset(), kept: set[Child] = frozenset()
+) -> tuple[Child, ...]:  # type: ignore[assignment]
+    return unwanted(Snapshot("shop", "shop", 0.0, live), "mine", desired, kept)
+
+
+OLD, NEW, SECRET = Child("Service", "old"), Child("Service", "new"), Child("Secret", "tokens")
+
+
+def test_what_is_owned_and_not_wanted_goes() -> None:
+    assert pruned({OLD: owned_by("mine"), NEW: owned_by("mine")}, desired={NEW}) == (OLD,)
+
+
+def test_what_is_made_once_stays() -> None:
+    assert pruned({SECRET: owned_by("mine")}, kept={SECRET}) == ()
+
+
+def test_what_an_earlier_stack_of_that_name_owned_is_left_to_the_garbage_collector() -> None:
+    assert pruned({OLD: owned_by("earlier")}) == ()
+
+
+def test_what_nobody_owns_stays() -> None:
+    assert pruned({OLD: {"metadata": {}}}) == ()
+
+
+def test_claims_follow_the_reclaim_policy_and_not_the_operator() -> None:
+    assert pruned({Child("PersistentVolumeClaim", "data"): owned_by("mine")}) == ()
+
+
+def test_what_is_being_deleted_is_not_deleted_again() -> None:
+    assert pruned({OLD: owned_by("mine", deletionTimestamp="2026-01-01T00:00:00Z")}) == ()

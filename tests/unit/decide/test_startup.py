@@ -1,0 +1,76 @@
+"""Tiers open in order, by what they need being ready; what exists is never closed again."""
+
+from typing import Any
+
+import pytest
+
+from hcs_operator.api.observed import Child, Gate, PodView, Reason, Snapshot
+from hcs_operator.decide.startup import Engines, gate
+
+pytestmark = pytest.mark.unit
+
+JOB = Child("Job", "shop-migrate-1")
+TIERS = {
+    "FOUNDATION": [Child("ServiceAccount", "shop")],
+    "ENGINES": [Child("StatefulSet", "shop-cache")],
+    "SCHEMA": [JOB],
+    "READERS": [Child("StatefulSet", "shop-replica-0")],
+    "SERVICES": [Child("Deployment", "shop-write-api")],
+    "GATEWAY": [Child("Deployment", "shop-gateway")],
+}
+DONE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+UP = Engines(primary_ready=True)
+ALL_UP = ("cache", "queue", "write-api", "async-api", "read-api")
+
+
+def pod(component: str, problem: Reason | None = None, *, ready: bool = True) -> PodView:
+    return PodView(component, "u", component, "10.0.0.1", "n", ready, False, 0.0, 0.0, "i", {}, {}, problem)
+
+
+def judged(engines: Engines, live: dict[Child, Any], *pods: PodView) -> Gate:
+    return gate(Snapshot("shop", "shop", 0.0, live, pods=pods), engines, TIERS)
+
+
+def test_at_first_only_the_foundation_and_the_engines() -> None:
+    assert judged(Engines(primary_ready=False), {}).open == {"FOUNDATION", "ENGINES"}
+
+
+def test_the_migration_waits_for_a_primary() -> None:
+    assert judged(Engines(primary_ready=False), {}).waiting["SCHEMA"].word == "WaitingForDatabase"
+    assert "SCHEMA" in judged(UP, {}).open
+
+
+def test_readers_and_services_wait_for_the_migration() -> None:
+    waiting = judged(UP, {JOB: {}}, *map(pod, ALL_UP)).waiting
+    assert {waiting[tier].word for tier in ("READERS", "SERVICES")} == {"WaitingForMigration"}
+
+
+def test_a_migration_that_cannot_run_says_why() -> None:
+    broken = pod("migrate", Reason("ImagePullBackOff", "container migrate is in ImagePullBackOff"), ready=False)
+    assert "ImagePullBackOff" in judged(UP, {JOB: {}}, broken).waiting["SERVICES"].message
+
+
+def test_services_wait_for_cache_and_queue() -> None:
+    found = judged(UP, {JOB: DONE}, pod("cache"))
+    assert found.waiting["SERVICES"] == Reason("WaitingForQueue", "no pod is ready of: queue")
+    assert "READERS" in found.open
+
+
+def test_the_gateway_waits_for_every_upstream() -> None:
+    found = judged(UP, {JOB: DONE}, *map(pod, ("cache", "queue", "write-api", "read-api")))
+    assert found.waiting == {"GATEWAY": Reason("WaitingForAsyncApi", "no pod is ready of: async-api")}
+
+
+def test_everything_is_open_in_the_end() -> None:
+    assert judged(UP, {JOB: DONE}, *map(pod, ALL_UP)).waiting == {}
+
+
+def test_what_exists_is_not_closed_when_its_needs_fail() -> None:
+    live = {JOB: DONE, TIERS["GATEWAY"][0]: {}, TIERS["SERVICES"][0]: {}, TIERS["READERS"][0]: {}}
+    assert judged(Engines(primary_ready=False), live).open >= {"READERS", "SERVICES", "GATEWAY"}
+
+
+def test_running_services_wait_for_a_new_migration() -> None:
+    live = {TIERS["SERVICES"][0]: {}, TIERS["GATEWAY"][0]: {}}
+    found = judged(UP, live, *map(pod, ALL_UP))
+    assert set(found.waiting) == {"READERS", "SERVICES"}
