@@ -23,6 +23,7 @@ from hcs_services.cache.entry import Change
 from hcs_services.database.connection import Connection, account, open_connection
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import REPEATS
+from hcs_services.identifiers import parse_order_id
 from hcs_services.settings import Settings
 from hcs_services.write_api import retention
 from hcs_services.write_api.service import WriteService
@@ -227,3 +228,37 @@ async def test_inbox_rows_past_their_day_are_swept(
 
     left = rows(mysql_group, "SELECT task_id FROM hcs.inbox WHERE task_id LIKE %s", f"%{name}")
     assert [f"new{name}"] == [row["task_id"] for row in left]
+
+
+async def test_a_primary_that_hangs_costs_time_and_no_order(
+    client: aiohttp.ClientSession, mysql_group: MysqlGroup
+) -> None:
+    product_id = await product(client, stock=1000)
+    waiting = {"X-Request-Timeout": "15000"}
+
+    async def place(number: int) -> tuple[int, Any]:
+        body = {"user_id": f"h{number % 5}", "product_id": product_id, "quantity": 1}
+        async with client.post("/api/v1/orders", json=body, headers=waiting) as answer:
+            return answer.status, await answer.json()
+
+    before = [await place(number) for number in range(5)]
+    mysql_group.primary.container.pause()
+    try:
+        stuck = [asyncio.create_task(place(number)) for number in range(20)]
+        await asyncio.sleep(3)
+    finally:
+        mysql_group.primary.container.unpause()
+    answers = before + await asyncio.gather(*stuck)
+    after = await place(0)
+
+    assert [status for status, _ in before] == [201] * 5
+    assert {status for status, _ in answers} <= {201, 503, 504}
+    assert after[0] == 201
+    acknowledged = {parse_order_id(document["order_id"]) for status, document in [*answers, after] if status == 201}
+    found = {
+        row["order_id"]
+        for row in rows(mysql_group, "SELECT order_id FROM hcs.orders WHERE product_id = %s", product_id)
+    }
+    assert acknowledged <= found
+    left = rows(mysql_group, "SELECT stock FROM hcs.products WHERE product_id = %s", product_id)[0]["stock"]
+    assert 1000 - len(found) == left
