@@ -35,6 +35,12 @@ class Calls:
     async def get(self, path: str) -> Answer:
         return await self._call("GET", f"{self.api.url()}/api/v1{path}")
 
+    async def write(
+        self, process: Process, method: str, path: str, body: object, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """A call of the write API."""
+        return await self._call(method, f"{process.url()}/api/v1{path}", json=body, headers=headers)
+
     async def notify(self, to: str, key: str | None = None) -> Answer:
         return await self.post("/notifications", {"user_id": "ada", "to": to, "subject": "Hello", "body": "There"}, key)
 

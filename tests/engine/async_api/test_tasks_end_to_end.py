@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from tests.engine.async_api.calls import Answer, Calls
+from tests.engine.async_api.waiting import eventually
 from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.worker.task_stack import Process, TaskStack
@@ -70,13 +71,6 @@ def address(kind: str = "a") -> str:
 def pay(calls: Calls, order_id: str, token: str = "tok_ok", key: str | None = None) -> Awaitable[Answer]:
     body = {"order_id": order_id, "amount": "19.90", "currency": "EUR", "method_token": token}
     return calls.post("/payments", body, key)
-
-
-async def eventually(what: str, check: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not await check():
-        assert time.monotonic() < until, f"not in time: {what}"
-        await asyncio.sleep(0.05)
 
 
 async def inflight(calls: Calls, process: Process) -> dict[str, Any]:
