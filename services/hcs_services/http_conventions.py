@@ -114,8 +114,14 @@ class Conventions:
         request_id = request_context.request_id() or ""
         answer = _Answer(send, request_id)
         if scope["method"] == "HEAD" and self._head_as_get:
-            scope = {**scope, "method": "GET"}
             answer.bodiless = True
+            inner = {**scope, "method": "GET"}
+            await self._bounded(inner, receive, answer, timeout)
+            scope |= {"route": inner.get("route")}  # whoever observes the request knows its route as of a GET
+        else:
+            await self._bounded(scope, receive, answer, timeout)
+
+    async def _bounded(self, scope: Any, receive: Any, answer: _Answer, timeout: float) -> None:  # noqa: ASYNC109
         try:
             async with asyncio.timeout(timeout) as bound:
                 await self._app(scope, receive, answer.send)

@@ -16,7 +16,15 @@ from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import Answer, UnitOfWork, client_key, own_key
 
 _ID = re.compile(models.ID_PATTERN.removeprefix("^").removesuffix("$"))
-_ANY_WRITE = ("malformed-request", "outcome-unknown", "database-unavailable", "deadline-exceeded", "internal-error")
+_ANY_WRITE = (
+    "malformed-request",
+    "request-timeout",
+    "headers-too-large",
+    "outcome-unknown",
+    "database-unavailable",
+    "deadline-exceeded",
+    "internal-error",
+)
 _ANY_BODY = (*_ANY_WRITE, "malformed-json", "body-too-large", "unsupported-media-type", "validation-failed")
 _KEYED = (*_ANY_BODY, "malformed-idempotency-key", "request-in-flight", "idempotency-key-reused")
 _CONDITIONAL = ("order-not-found", "illegal-transition", "precondition-failed", "precondition-required")
