@@ -28,7 +28,7 @@ class Row:
     def name(self) -> str:
         """For the test's report."""
         parts = [self.call, str(self.status), self.slug or "", self.note]
-        return " · ".join(part for part in parts if part)
+        return " - ".join(part for part in parts if part)
 
 
 ROWS: list[Row] = []

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from uvicorn.server import ServerState
 
 from hcs_services.gateway.config import GatewayConfig
 from hcs_services.gateway.discovery import NoAnswer
 from hcs_services.gateway.tier import assemble
+from hcs_services.http_protocol import LimitedHttpProtocol
 from hcs_services.server import Background, Tier, _server
 from hcs_services.settings import Settings
 
@@ -175,7 +177,8 @@ async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: An
         service.address, service.port = f"127.0.0.{number + 1}", services[0].port
         await service.start()
     port = services[0].port if services else 9
-    document = {"upstreams": {"write-api": {"host": "write-api", "port": port}}, "routes": ROUTES, **config}
+    upstreams = {"write-api": {"host": "write-api", "port": port}}
+    document = {"upstreams": upstreams, "routes": ROUTES, "rateLimit": {"enabled": False}, **config}
     dns: dict[str, set[str] | None] = {"write-api": {service.address for service in services} | set(also_dns)}
 
     lookups: list[str] = []
@@ -189,22 +192,35 @@ async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: An
 
     settings = Settings(tier="gateway")
     tier = assemble(GatewayConfig.model_validate(document), settings, resolve, look_every=LOOK_EVERY)
-    background, server = Background(), _server(tier.app, 0, settings)
+    background = Background()
     await tier.start(background)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
     tier.admin.started = True
     session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=DEADLINE), auto_decompress=False)
     try:
-        yield Door(server.servers[0].sockets[0].getsockname()[1], tier, session, dns, lookups)
+        async with _listening(tier, settings) as door_port:
+            yield Door(door_port, tier, session, dns, lookups)
+            await session.close()
     finally:
         await session.close()
         for service in services:
             await service.stop()
-        server.should_exit = True
-        await serving
         await background.stop()
         await tier.stop()
+
+
+@contextlib.asynccontextmanager
+async def _listening(tier: Tier, settings: Settings) -> AsyncIterator[int]:
+    """Listen as the process does, but for uvicorn's server, which looks only ten times a second whether to stop."""
+    config, state, loop = _server(tier.app, 0, settings).config, ServerState(), asyncio.get_running_loop()
+    config.load()
+    listener = await loop.create_server(lambda: LimitedHttpProtocol(config, state, {}), "127.0.0.1", 0)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
 async def until(holds: Callable[[], bool]) -> None:
