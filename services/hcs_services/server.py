@@ -92,7 +92,8 @@ async def serve(
         admin.started = True
         await _first(stop, background.failed, running)
         admin.draining = draining.active = True
-        await asyncio.sleep(0 if background.failed.is_set() else settings.drain_seconds)
+        # nothing is balanced to a tier without HTTP: a worker stops taking tasks at once
+        await asyncio.sleep(0 if app is None or background.failed.is_set() else settings.drain_seconds)
         # the service first: probes and metrics answer until its last request is done
         await _shut(servers[1:], running[1:], settings.grace_seconds)
         await on_stop()
