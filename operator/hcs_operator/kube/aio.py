@@ -51,11 +51,17 @@ async def login(kubeconfig: str | None) -> Login:
     return Login(
         server=settings.host,
         ca_path=settings.ssl_ca_cert,
-        token=header.removeprefix("Bearer ") or None,
+        token=bearer(header),
         certificate_path=settings.cert_file,
         private_key_path=settings.key_file,
         insecure=not settings.verify_ssl,
     )
+
+
+def bearer(header: str) -> str | None:
+    """Return the token of an Authorization header; the scheme is written "bearer" in a pod and "Bearer" elsewhere."""
+    scheme, _, token = header.strip().rpartition(" ")
+    return token if token and scheme.lower() in ("", "bearer") else None
 
 
 class Client:
