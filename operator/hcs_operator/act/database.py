@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from hcs_operator.decide.database.steps import Claim, Clone, Follow, Found, Quiesce, Recreate, Resume, Step
+from hcs_operator.decide.database.steps import Claim, Clone, Close, Follow, Found, Quiesce, Recreate, Resume, Step
 from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
@@ -19,7 +19,7 @@ async def execute(step: Step, port: DatabasePort, kube: Kube) -> None:
             await _claim(step, kube)
         case Recreate():
             await kube.delete(Ref("Pod", step.namespace, step.pod), step.uid)
-        case Found() | Clone() | Follow() | Resume() | Quiesce():
+        case Found() | Clone() | Follow() | Resume() | Quiesce() | Close():
             await port.perform(step)
         case _:
             assert_never(step)

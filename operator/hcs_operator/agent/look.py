@@ -33,7 +33,7 @@ SELECT connection.SERVICE_STATE = 'ON' AND applier.SERVICE_STATE = 'ON' AS repli
   FROM performance_schema.replication_connection_status AS connection
   JOIN performance_schema.replication_applier_status AS applier USING (CHANNEL_NAME)
   JOIN mysql.slave_master_info AS source ON source.Channel_name = connection.CHANNEL_NAME AND source.Host <> ''
- WHERE CHANNEL_NAME = ''
+ WHERE connection.CHANNEL_NAME = ''
 """
 
 _PEERS = """

@@ -21,7 +21,7 @@ class Unreachable(DatabaseError):
 
 
 class Denied(DatabaseError):
-    """Access denied (1045, 1044, 1698, 1862, 3118)."""
+    """Access denied (1045, 1130 and the like)."""
 
     word = "AccessDenied"
 

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep
 from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import Refused
 from hcs_operator.mysql.session import Session
@@ -30,6 +30,8 @@ def perform(step: SqlStep, session: Session) -> None:
             session.run("START REPLICA")
         case Quiesce():
             session.run("STOP REPLICA")
+        case Close():
+            session.run("SET GLOBAL super_read_only = ON")
         case _:
             assert_never(step)
 
@@ -59,6 +61,8 @@ def _clone(step: Clone, session: Session) -> None:
         raise Refused(f"{step.reader.name} holds {more} since it was judged; it is not overwritten")
     session.run("STOP REPLICA")
     session.run("SET GLOBAL clone_valid_donor_list = %s", f"{step.donor.host}:{step.donor.port}")
+    # A clone needs an open server; the copy starts closed again by my.cnf, and one that failed is closed by step `Close`.
+    session.run("SET GLOBAL super_read_only = OFF")
     session.launch(
         "CLONE INSTANCE FROM %s@%s:%s IDENTIFIED BY %s REQUIRE SSL",
         step.replication.user,

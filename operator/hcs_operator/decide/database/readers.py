@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Instance, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Follow, Resume, Step
+from hcs_operator.decide.database.steps import Clone, Close, Follow, Resume, Step
 
 RETRY_CLONE = 30.0
 """Seconds between a failed clone and the next try."""
@@ -98,6 +98,8 @@ def _channel(reader: InstanceView, facts: Facts, channel: Channel, around: Surro
         return Care("Broken", f"error {channel.error_number}: {channel.error}", problem=_broken(reader, channel))
     if channel.receiving == "OFF" or not channel.applying:
         return Care("Stopped", "its replication is started again", Resume(reader.instance))
+    if not facts.super_read_only:
+        return Care("Following", "it is closed to writes again", Close(reader.instance))
     if channel.receiving == "CONNECTING":
         return Care("Connecting", channel.error or f"looking for its source {channel.source}")
     return Care("Following")

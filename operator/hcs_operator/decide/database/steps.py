@@ -68,6 +68,13 @@ class Quiesce:
 
 
 @dataclass(frozen=True)
+class Close:
+    """Set super_read_only on a reader that an interrupted step has left open."""
+
+    reader: Instance
+
+
+@dataclass(frozen=True)
 class Recreate:
     """Delete a pod so that its StatefulSet makes it anew from the current template (they are OnDelete)."""
 
@@ -77,7 +84,7 @@ class Recreate:
     why: str
 
 
-Step = Claim | Found | Clone | Follow | Resume | Quiesce | Recreate
+Step = Claim | Found | Clone | Follow | Resume | Quiesce | Close | Recreate
 
-SqlStep = Found | Clone | Follow | Resume | Quiesce
+SqlStep = Found | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
