@@ -168,7 +168,7 @@ async def _stream(answer: Answer, exchange: Exchange) -> None:
     while not exchange.ended:
         async with asyncio.timeout(STALL_SECONDS):
             piece = await content.readany()
-            await exchange.piece(piece, last=not piece)
+            await exchange.piece(piece, last=content.at_eof())
 
 
 async def _while_connected(exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
