@@ -162,7 +162,8 @@ def main(arguments: list[str]) -> None:
         else:
             COMMANDS[command]()
     except (CommandFailed, Refusal) as error:
-        die(f"make {command}: {error}")
+        hint = "\n`make logs` collects what the cluster says" if command == "up" and places.KUBECONFIG.exists() else ""
+        die(f"make {command}: {error}{hint}")
     except KeyboardInterrupt:
         die(f"make {command} was interrupted; it can be repeated")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -21,17 +20,17 @@ ADDRESSES = {
 
 def place() -> None:
     """Raises Refusal with the gateway's own words where an answer is not the one that is promised."""
-    product = f"tea-{time.time_ns() // 1_000_000}"
-    _call("POST", "/api/v1/products", 201, {"product_id": product, "name": "Tea", "price": "19.90", "stock": 100})
-    placed = _call("POST", "/api/v1/orders", 201, {"user_id": "ada", "product_id": product, "quantity": 2})
+    product = {"product_id": "tea", "name": "Tea", "price": "19.90", "stock": 1_000_000}
+    _call("POST", "/api/v1/products", (201, 409), product)  # 409: an earlier `make up` made it
+    placed = _call("POST", "/api/v1/orders", (201,), {"user_id": "ada", "product_id": "tea", "quantity": 2})
     say(f"POST /api/v1/orders → 201 {json.dumps(placed)}")
-    read = _call("GET", f"/api/v1/orders/{placed['order_id']}", 200)
+    read = _call("GET", f"/api/v1/orders/{placed['order_id']}", (200,))
     say(f"GET /api/v1/orders/{placed['order_id']} → 200 {json.dumps(read)}")
     if read != placed:
         raise Refusal("the order that was read is not the one that was placed")
 
 
-def _call(method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _call(method: str, path: str, expected: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
     request = urllib.request.Request(
         GATEWAY + path,
         json.dumps(body).encode() if body is not None else None,
@@ -45,7 +44,7 @@ def _call(method: str, path: str, expected: int, body: dict[str, Any] | None = N
         status, text = error.code, error.read().decode()
     except OSError as error:
         raise Refusal(f"{method} {path}: {error}") from error
-    if status != expected:
-        raise Refusal(f"{method} {path}: {status} instead of {expected}: {text}")
+    if status not in expected:
+        raise Refusal(f"{method} {path}: {status} instead of {expected[0]}: {text}")
     document: dict[str, Any] = json.loads(text)
     return document

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import places
+from hack.cluster import content, places
 from hack.cluster.console import Refusal, say, step
 from hack.cluster.shell import run
 
@@ -84,8 +84,16 @@ def stack(cluster: Cluster) -> None:
 
 
 def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, values: str) -> None:
+    """Installs or upgrades; a release that was made of the same chart and values is left as it is."""
     folder = places.ROOT / "charts" / chart
-    cluster.helm("upgrade", "--install", release, folder, "--namespace", namespace, "--values", "-", stdin=values)
+    made_of = content.digest([folder], values)
+    known = cluster.helm("list", "--namespace", namespace, "--filter", f"^{release}$", "--deployed", "--output", "json")
+    if json.loads(known):
+        status = json.loads(cluster.helm("status", release, "--namespace", namespace, "--output", "json"))
+        if status["info"].get("description") == made_of:
+            return
+    words = ["--namespace", namespace, "--description", made_of, "--values", "-"]
+    cluster.helm("upgrade", "--install", release, folder, *words, stdin=values)
 
 
 def _until_ready(cluster: Cluster, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ class Kind:
 
     def answers(self) -> bool:
         """Whether the cluster is there with every node ready."""
-        if not places.KUBECONFIG.exists():
+        if not self.nodes():
             return False
+        if not places.KUBECONFIG.exists():
+            self._point_kubectl(lambda: self._kind("export", "kubeconfig", "--kubeconfig", places.KUBECONFIG))
         kubectl: list[str | Path] = [
             self.programs / "kubectl",
             "--kubeconfig",
@@ -62,23 +65,27 @@ class Kind:
             places.RUN.mkdir(parents=True, exist_ok=True)
             config = places.RUN / "kind.json"  # JSON is YAML
             config.write_text(json.dumps(configuration(built=self.built), indent=1))
-            places.KUBECONFIG.parent.mkdir(exist_ok=True)
-            self._kind(
+            create: list[str | Path] = [
                 "create",
                 "cluster",
                 "--config",
                 config,
                 "--image",
                 self.image,
-                "--kubeconfig",
-                places.KUBECONFIG,
                 "--wait",
                 "180s",
-            )
+            ]
+            self._point_kubectl(lambda: self._kind(*create, "--kubeconfig", places.KUBECONFIG))
             kubectl = (self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG)
-            run(*kubectl, "config", "set-context", "--current", "--namespace", NAMESPACE)
-            places.KUBECONFIG.chmod(0o600)
             run(*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "120s")
+
+    def _point_kubectl(self, write: Callable[[], object]) -> None:
+        """Has kind write our kubeconfig, and makes the sample stack's namespace its default."""
+        places.KUBECONFIG.parent.mkdir(exist_ok=True)
+        write()
+        places.KUBECONFIG.chmod(0o600)
+        kubectl = (self.programs / "kubectl", "--kubeconfig", places.KUBECONFIG)
+        run(*kubectl, "config", "set-context", "--current", "--namespace", NAMESPACE)
 
     def nodes(self) -> list[str]:
         """The node containers' names."""
