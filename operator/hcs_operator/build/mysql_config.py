@@ -30,8 +30,6 @@ _SETTINGS: Mapping[str, str] = {
     "log_replica_updates": "ON",
     # nobody writes before the agent or the group says so
     "super_read_only": "ON",
-    # the agent or the operator starts replication, when accounts and group are known
-    "skip_replica_start": "ON",
     "replica_net_timeout": "3",
     "performance_schema_consumer_events_statements_cpu": "ON",
     "innodb_redo_log_capacity": "134217728",
@@ -61,12 +59,16 @@ _BY_ROLE: Mapping[Role, Mapping[str, str]] = {
         "innodb_flush_log_at_trx_commit": "1",
         # ON would throw away what was received and not yet applied: acknowledged writes
         "relay_log_recovery": "OFF",
+        # the agent starts the group, when accounts and name are there
+        "skip_replica_start": "ON",
     },
     Role.READER: {
         # a reader can always be cloned anew
         "sync_binlog": "1000",
         "innodb_flush_log_at_trx_commit": "2",
         "relay_log_recovery": "ON",
+        # a restarted reader follows its source again, the operator running or not
+        "skip_replica_start": "OFF",
     },
 }
 

@@ -18,13 +18,33 @@ _ROLES = {"db": Role.MEMBER, "replica": Role.READER}
 class Wishes(Protocol):
     """What the stack's spec asks of its database, already in seconds."""
 
-    namespace: str
-    name: str
-    uid: str
-    members: int
-    max_lag: float
-    drain_timeout: float
-    credentials_secret: str
+    @property
+    def namespace(self) -> str:
+        """Where the stack lives."""
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+
+    @property
+    def uid(self) -> str:
+        """The custom resource's uid: a stack made anew is another one."""
+
+    @property
+    def members(self) -> int:
+        """How many members the group is to have."""
+
+    @property
+    def max_lag(self) -> float:
+        """Seconds a reader may be behind and still serve."""
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds after which a leaving reader goes although reads still run on it."""
+
+    @property
+    def credentials_secret(self) -> str:
+        """Name of the Secret with the accounts' passwords."""
 
 
 async def look(

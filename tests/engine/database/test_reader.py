@@ -56,6 +56,11 @@ def write(trial: Trial, number: int) -> None:
         session.run("REPLACE INTO hcs.kept VALUES (%s)", number)
 
 
+def writes(trial: Trial, number: int) -> bool:
+    write(trial, number)
+    return True
+
+
 def has(pod: Pod, number: int) -> bool:
     return bool(pod.server.ask("SELECT 1 AS x FROM hcs.kept WHERE id = %s", number))
 
@@ -105,7 +110,7 @@ def test_a_reader_finds_the_restarted_primary_without_an_operator(stack: Trial) 
     pod = member(stack)
     pod.container.kill()
     pod.container.start()
-    until("the member takes writes again", lambda: write(stack, 3) is None, 60)
+    until("the member takes writes again", lambda: writes(stack, 3), 60)
     until("the row is on the reader", lambda: has(reader(stack), 3), 60)
 
 
