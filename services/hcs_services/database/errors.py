@@ -23,7 +23,8 @@ _LOOK_AGAIN = frozenset(
         3798,
         1053,  # server shutdown in progress
         1040,  # too many connections
-        1203,  # the account's own limit of connections
+        1203,  # too many connections of one account
+        1226,  # MAX_USER_CONNECTIONS
         2003,  # cannot connect
         2006,  # gone away
         2013,  # lost connection
@@ -36,6 +37,7 @@ _LOOK_AGAIN = frozenset(
         1161,
     }
 )
+_FULL = frozenset({1040, 1203, 1226})
 _DEADLOCK = frozenset({1213, 1205})
 _DUPLICATE = 1062
 _LOST = frozenset({2006, 2013, 2003, 1053, 1927, 1152})
@@ -97,6 +99,11 @@ def meaning(error: BaseException) -> Meaning:
 def commit_is_unknown(error: BaseException) -> bool:
     """Whether a COMMIT that failed with this error may have happened all the same (40-database.md, trap 3)."""
     return meaning(error) is Meaning.LOOK_AGAIN or number(error) == 1180
+
+
+def server_is_full(error: BaseException) -> bool:
+    """Whether the server is there and has no connection left for us: alive, and nothing known of its role."""
+    return number(error) in _FULL
 
 
 def connection_is_lost(error: BaseException) -> bool:

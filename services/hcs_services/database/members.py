@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -165,7 +166,7 @@ class PrimaryPool:
         return connection
 
     async def _connected(self) -> Connection:
-        while True:
+        for attempt in count():
             if self._closed:
                 raise errors.DatabaseUnavailable("the pool is closed")
             if self._looking is not None and not self._looking.done():
@@ -173,7 +174,9 @@ class PrimaryPool:
             connection = self._take_idle() or await self._open()
             if connection is not None:
                 return connection
-            await asyncio.sleep(random.uniform(*_PAUSE))  # noqa: S311 - spreads load only
+            # longer each time, up to fourfold: a storm of reconnects keeps members from joining (trap 10)
+            await asyncio.sleep(random.uniform(*_PAUSE) * min(4, 1 + attempt))  # noqa: S311
+        raise AssertionError
 
     def _take_idle(self) -> Connection | None:
         while self._idle:

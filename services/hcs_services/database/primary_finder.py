@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from hcs_services.database.connection import Connection
+from hcs_services.database.errors import server_is_full
 from hcs_services.database.group_view import OWN_VIEW, View, choose, view_of
 
 PROBE_SECONDS = 2.0
@@ -25,6 +26,7 @@ class PrimaryFinder:
         self._connect = connect
         self._keep = keep
         self._silent = 0
+        self._full: set[str] = set()
 
     async def find(self, current: str | None, suspect: str | None) -> str | None:
         """The primary's address, or None; `suspect` has just failed and is believed only if no other claims it."""
@@ -33,8 +35,12 @@ class PrimaryFinder:
         except OSError:
             # DNS is away: nothing new is known, and the connections at hand may still be good
             addresses = [current] if current is not None else []
+        self._full.clear()
         views = await self._ask_all(addresses, suspect)
         found = choose(views, suspect)
+        if found is None and current is not None and current in self._full:
+            # closing what we have there would be an outage of our own making; a demoted one says so on what we have
+            return current
         if found is None and current is not None and current not in views:
             # too busy to answer is not demoted: one silent look closes nothing
             self._silent += 1
@@ -60,7 +66,9 @@ class PrimaryFinder:
     async def _ask(self, address: str) -> View | None:
         try:
             connection = await self._connect(address)
-        except Exception:  # noqa: BLE001 - whatever the reason, this member does not say that it is the primary
+        except Exception as error:  # noqa: BLE001 - whatever the reason, this member does not say that it is primary
+            if server_is_full(error):
+                self._full.add(address)
             return None
         return await self.view(connection)
 

@@ -131,7 +131,7 @@ async def test_a_primary_that_is_silent_once_keeps_its_connections() -> None:
     group = three("a")
     pool = pool_of(group)
     async with pool.connection() as connection:
-        group.members["a"].refuses = MysqlError(1040, "Too many connections")
+        group.members["a"].refuses = TimeoutError()
         await pool.refresh()
         assert not member_of(connection).broken
         await pool.refresh()
@@ -299,3 +299,14 @@ async def test_a_look_is_not_cut_short_by_the_request_that_began_it() -> None:
 
 def seen_deadlines(group: Group) -> set[float | None]:
     return {at for member in group.members.values() for at in member.deadlines}
+
+
+@pytest.mark.parametrize("number", [1040, 1203, 1226])
+async def test_a_primary_that_is_full_keeps_the_connections_it_gave(number: int) -> None:
+    group = three("a")
+    pool = pool_of(group)
+    async with pool.connection() as connection:
+        group.members["a"].refuses = MysqlError(number, "Too many connections")
+        for _ in range(3):
+            await pool.refresh()
+        assert not member_of(connection).broken
