@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from hcs_operator.api.durations import Duration
+from hcs_operator.api.durations import FromFiveSeconds, FromSecond
 from hcs_operator.api.model import Model, rules
 
 _ORDERED = rules(("self.minReplicas <= self.maxReplicas", "minReplicas must not be above maxReplicas: lower it"))
@@ -13,7 +13,7 @@ _ORDERED = rules(("self.minReplicas <= self.maxReplicas", "minReplicas must not 
 class WorkerObjective(Model):
     """What users are promised."""
 
-    max_wait: Duration = "30s"
+    max_wait: FromSecond = "30s"
     """How long an accepted task may wait."""
 
 
@@ -37,7 +37,7 @@ class WorkerScaling(Model):
     """What users are promised."""
     hints: WorkerHints = WorkerHints()
     """What the operator cannot know before it has measured it."""
-    idle_timeout: Duration = "60s"
+    idle_timeout: FromFiveSeconds = "60s"
     """Workers go to 0 once nothing was queued for so long, if minReplicas allows it."""
 
 
@@ -51,20 +51,20 @@ class ReaderHints(Model):
 class ReaderScaleOut(Model):
     """When a reader is added."""
 
-    sustain: Duration = "2m"
+    sustain: FromFiveSeconds = "2m"
     """The need must last so long."""
 
 
 class ReaderScaleIn(Model):
     """When a reader goes."""
 
-    sustain: Duration = "30m"
+    sustain: FromFiveSeconds = "30m"
     """One reader fewer must have been enough for so long."""
-    interval: Duration = "10m"
+    interval: FromFiveSeconds = "10m"
     """Between two that go."""
-    after_scale_out: Duration = "60m"
+    after_scale_out: FromFiveSeconds = "60m"
     """After the last one was added."""
-    drain_timeout: Duration = "300s"
+    drain_timeout: FromFiveSeconds = "300s"
     """How long its reads may take to end."""
 
 
@@ -79,7 +79,7 @@ class ReaderScaling(Model):
     """Never more."""
     hints: ReaderHints = ReaderHints()
     """What a reader can do."""
-    lag_brake: Duration = "10s"
+    lag_brake: FromSecond = "10s"
     """While a reader lags more than this, none is added and none goes."""
     scale_out: ReaderScaleOut = ReaderScaleOut()
     """When a reader is added."""

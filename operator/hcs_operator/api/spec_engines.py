@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hcs_operator.api.durations import Duration
+from hcs_operator.api.durations import FromMinute, FromSecond
 from hcs_operator.api.model import Model, Text, rules
-from hcs_operator.api.quantities import Quantity
+from hcs_operator.api.quantities import CacheSize, VolumeSize
 from hcs_operator.api.spec_tiers import PodTemplate, Resources, SecretReference
 
 RESERVED_CONFIG = (
@@ -40,7 +40,7 @@ class Storage(Model):
 
     model_config = ConfigDict(json_schema_extra=_FIXED_STORAGE)
 
-    size: Quantity = "10Gi"
+    size: VolumeSize = "10Gi"
     """Size of each pod's volume."""
     class_name: Text | None = None
     """StorageClass; unset: the cluster's default."""
@@ -106,14 +106,14 @@ class ReadReplicas(Model):
     """Requests and limits of mysqld."""
     template: PodTemplate = PodTemplate()
     """Laid over spec.template for the readers alone."""
-    max_lag: Duration = "5s"
+    max_lag: FromSecond = "5s"
     """A reader further behind than this takes no reads."""
 
 
 class Cache(Model):
     """The Redis that reads are answered from. It holds nothing that is not in the database."""
 
-    max_memory: Quantity = "256Mi"
+    max_memory: CacheSize = "256Mi"
     """Memory for entries; the container's limit is made from it."""
     eviction_policy: Literal["allkeys-lfu", "allkeys-lru"] = "allkeys-lfu"
     """What goes when it is full."""
@@ -136,7 +136,7 @@ class Queue(Model):
     """Nodes of the queue. One node is not highly available, and the stack says so."""
     storage: Storage = Storage()
     """Volumes of the nodes."""
-    consumer_timeout: Duration = "30m"
+    consumer_timeout: FromMinute = "30m"
     """A delivery that is not acknowledged for so long goes back to the queue."""
     resources: Resources = Resources()
     """Requests and limits of RabbitMQ."""

@@ -1,22 +1,46 @@
 """The parts of the spec that the service tiers are made of."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
-from hcs_operator.api.durations import Duration
+from hcs_operator.api.durations import Duration, FromMillisecond, FromSecond
 from hcs_operator.api.model import Model, Name, OpenObject, Text, map_by, rules
+from hcs_operator.api.quantities import amount
+from hcs_operator.api.routes import Route, contradiction
 
 StringMap = Annotated[dict[str, str], Field(max_length=32)]
 Objects = Annotated[tuple[OpenObject, ...], Field(max_length=16)]
 
 
+def _amounts(quantities: dict[str, str]) -> dict[str, str]:
+    for quantity in quantities.values():
+        amount(quantity)
+    return quantities
+
+
+Amounts = Annotated[
+    dict[str, Annotated[str, Field(max_length=32)]],
+    Field(
+        max_length=16,
+        json_schema_extra=rules(
+            (
+                "self.all(key, isQuantity(self[key]) && quantity(self[key]).compareTo(quantity('0')) >= 0)",
+                "each value must be a Kubernetes quantity: write cpu: 100m, memory: 256Mi",
+            )
+        ),
+    ),
+    AfterValidator(_amounts),
+]
+
+
 class Resources(Model):
     """Requests and limits of a container, as in a pod."""
 
-    requests: StringMap = {}
+    requests: Amounts = {}
     """Kubernetes quantities by resource, such as cpu: 100m and memory: 256Mi. Unset keys keep the tier's default."""
-    limits: StringMap = {}
+    limits: Amounts = {}
     """Kubernetes quantities by resource. Unset keys keep the tier's default."""
 
 
@@ -86,6 +110,10 @@ class GatewayService(Model):
                 "!has(self.nodePort) || self.type != 'ClusterIP'",
                 "nodePort needs type NodePort or LoadBalancer: set the type, or remove nodePort",
             ),
+            (
+                "self.externalTrafficPolicy == 'Cluster' || self.type != 'ClusterIP'",
+                "externalTrafficPolicy Local needs type NodePort or LoadBalancer: set the type, or remove it",
+            ),
         )
     )
 
@@ -99,6 +127,23 @@ class GatewayService(Model):
     """Annotations of the Service."""
 
 
+def _network(text: str) -> str:
+    ip_network(text, strict=False)
+    return text
+
+
+Network = Annotated[
+    str,
+    Field(
+        max_length=64,
+        json_schema_extra=rules(
+            ("isCIDR(self) || isIP(self)", "must be an address or a CIDR: write 10.0.0.1 or 10.0.0.0/8")
+        ),
+    ),
+    AfterValidator(_network),
+]
+
+
 class RateLimit(Model):
     """A token bucket for each client, shared out evenly among the gateways."""
 
@@ -110,42 +155,27 @@ class RateLimit(Model):
     """Requests a second that a client may go on with."""
     key: Annotated[str, Field(pattern=r"^(ip|header:[A-Za-z0-9-]{1,64})$", max_length=80)] = "ip"
     """What tells clients apart: ip, or header:<Name>."""
-    trusted_proxies: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=64)] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], Field(max_length=64)] = ()
     """Addresses or CIDRs whose X-Forwarded-For is believed. Others' is ignored."""
 
 
 class CircuitBreaker(Model):
     """When a route of a failing upstream is answered with 503 at once."""
 
-    window: Duration = "10s"
+    window: FromSecond = "10s"
     """Over which requests are judged."""
     min_requests: int = Field(20, ge=1, le=100_000)
     """Fewer requests in the window than these are not judged."""
     failure_ratio: float = Field(0.5, gt=0, le=1)
     """Share of failures that opens the breaker."""
-    slow_call: Duration = "1s"
+    slow_call: FromMillisecond = "1s"
     """A request that takes longer is slow."""
     slow_ratio: float = Field(0.8, gt=0, le=1)
     """Share of slow requests that opens the breaker."""
-    open_for: Duration = "5s"
+    open_for: FromMillisecond = "5s"
     """Until the first probes."""
     half_open_probes: int = Field(5, ge=1, le=100)
     """Probes that must succeed before the breaker closes."""
-
-
-class Route(Model):
-    """One route of the gateway."""
-
-    methods: Annotated[tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...], Field(min_length=1, max_length=5)]
-    """Methods it answers; GET includes HEAD."""
-    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_./{}-]*$", min_length=1, max_length=256)]
-    """Full path; {name} is exactly one segment."""
-    upstream: Literal["write-api", "async-api", "read-api"]
-    """The tier that answers."""
-    retry: bool = True
-    """Whether an idempotent or keyed request may be sent once more, to another endpoint."""
-    cost: float = Field(1, ge=0, le=1000)
-    """Tokens a request takes; 0 is not limited."""
 
 
 class Gateway(Replicated):
@@ -159,6 +189,14 @@ class Gateway(Replicated):
     """When to answer 503 at once."""
     routes: Annotated[tuple[Route, ...], Field(max_length=64)] = ()
     """Empty: the reference application's routes."""
+
+    @field_validator("routes")
+    @classmethod
+    def _agree(cls, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        problem = contradiction(routes)
+        if problem:
+            raise ValueError(problem)
+        return routes
 
 
 class Consistency(Model):
@@ -175,21 +213,30 @@ class ReadApi(Replicated):
     """How a read with a consistency token is served."""
 
 
-class Handler(Model):
-    """An outside part that workers talk to."""
+class EmailHandler(Model):
+    """The SMTP server that mails are handed to."""
 
-    url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^(smtp|smtps|http|https)://[^\s@]+$")]
-    """Where it is; credentials belong in secretRef."""
+    url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^smtps?://[^\s@]+$")]
+    """smtp://host:port, or smtps:// for TLS; credentials belong in secretRef."""
     secret_ref: SecretReference | None = None
-    """Secret with keys username and password (mail) or token (payments)."""
+    """Secret with keys username and password."""
+
+
+class PaymentHandler(Model):
+    """The payment provider that charges and refunds."""
+
+    url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^https?://[^\s@]+$")]
+    """Base URL of its API; credentials belong in secretRef."""
+    secret_ref: SecretReference | None = None
+    """Secret with the key token."""
 
 
 class Handlers(Model):
     """Outside parts; a task whose part is not configured ends in the dead-letter queue with that reason."""
 
-    email: Handler | None = None
+    email: EmailHandler | None = None
     """SMTP server for notifications."""
-    payment: Handler | None = None
+    payment: PaymentHandler | None = None
     """Payment provider."""
 
 

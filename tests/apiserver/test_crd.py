@@ -1,0 +1,165 @@
+"""The custom resource before a real API server: what it takes, what it refuses, and in which words."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION, definition
+from hcs_operator.api.spec import Stack, StackSpec, parse_stack
+from hcs_operator.kube.aio import Client
+from hcs_operator.kube.errors import Refused
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("crd")]
+
+STORE = {"bucket": "shop", "endpoint": "http://s3:8083", "secretRef": {"name": "store"}}
+
+
+def resource(namespace: str, spec: Mapping[str, Any], name: str = "shop") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": metadata, "spec": dict(spec)}
+
+
+def nested(path: str, value: object) -> dict[str, Any]:
+    """`a.b`, 1 → {"a": {"b": 1}}."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def route(path: str, **other: object) -> dict[str, Any]:
+    return {"methods": ["GET"], "path": path, "upstream": "read-api", **other}
+
+
+# Where, a good value, a bad one, and a word that the refusal must contain so that its reader knows what to write.
+RULES: list[tuple[str, Any, Any, str]] = [
+    ("autoscaling.workers", {"minReplicas": 2, "maxReplicas": 2}, {"minReplicas": 3, "maxReplicas": 2}, "lower it"),
+    ("autoscaling.readReplicas", {"minReplicas": 1, "maxReplicas": 1}, {"minReplicas": 6}, "lower it"),
+    ("autoscaling.workers.slo.maxWait", "1s", "999ms", "must be from 1s"),
+    ("autoscaling.workers.idleTimeout", "5s", "4s", "must be from 5s"),
+    ("autoscaling.readReplicas.lagBrake", "1s", "0s", "must be from 1s"),
+    ("autoscaling.readReplicas.scaleOut.sustain", "5s", "1s", "must be from 5s"),
+    ("autoscaling.readReplicas.scaleIn.drainTimeout", "20s", "1s", "must be from 5s"),
+    ("autoscaling.mode", "Recommend", "recommend", "supported values"),
+    ("cache.evictionPolicy", "allkeys-lru", "noeviction", "supported values"),
+    ("cache.maxMemory", "4Mi", "1Mi", "at least 4Mi"),
+    ("cache.maxMemory", "256Mi", "256 MB", "should match"),
+    ("cache.resources.limits", {"cpu": "1.5", "memory": "1.5Gi"}, {"memory": "much"}, "Kubernetes quantity"),
+    ("database.members", 1, 3, "members must be 1"),
+    ("database.storage.size", "1Gi", "512Mi", "at least 1Gi"),
+    ("database.config", {"innodb_io_capacity": "400"}, {"sync_binlog": "0"}, "remove that key"),
+    ("database.config", {"max_connections": "300"}, {"group_replication_consistency": "EVENTUAL"}, "remove that key"),
+    ("database.config", {"max_connections": "300"}, {"Max-Connections": "300"}, "lower case"),
+    ("database.config", {"max_connections": "300"}, {"max_connections": "1\nport=1"}, "one line"),
+    ("gateway.circuitBreaker.window", "1s", "10ms", "must be from 1s"),
+    ("gateway.circuitBreaker.failureRatio", 1, 0, "greater than 0"),
+    ("gateway.rateLimit.key", "header:X-Api-Key", "cookie", "should match"),
+    ("gateway.rateLimit.trustedProxies", ["10.0.0.0/8", "::1"], ["10.0.0.0/40"], "CIDR"),
+    ("gateway.routes", [route("/a/{b}")], [route("/a/{b")], "should match"),
+    ("gateway.routes", [route("/api/v1/openapis")], [route("/api/v1/openapi/x.json")], "choose another path"),
+    ("gateway.routes", [route("/healthz2")], [route("/healthz")], "choose another path"),
+    ("gateway.routes", [route("/a", methods=["PUT"])], [route("/a", methods=[])], "at least 1"),
+    ("gateway.service", {"type": "NodePort", "nodePort": 30080}, {"nodePort": 30080}, "set the type"),
+    (
+        "gateway.service",
+        {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+        {"externalTrafficPolicy": "Local"},
+        "set the type",
+    ),
+    ("objectStore", {"enabled": True, **STORE}, {"enabled": True, "bucket": "shop"}, "needs bucket, endpoint"),
+    ("objectStore.endpoint", "https://s3", "https://user:word@s3", "should match"),
+    ("queue.replicas", 1, 3, "replicas must be 1"),
+    ("queue.consumerTimeout", "1m", "59s", "must be from 1m"),
+    ("readReplicas.maxLag", "1s", "10ms", "must be from 1s"),
+    ("workers", {"concurrency": 4, "prefetch": 4}, {"concurrency": 9, "prefetch": 8}, "raise prefetch"),
+    ("workers.handlers.email", {"url": "smtps://mail:465"}, {"url": "http://mail"}, "should match"),
+    ("workers.handlers.payment", {"url": "https://pay"}, {"url": "https://me:word@pay"}, "should match"),
+    ("writeApi.extraEnv", [{"name": "A", "value": "1"}], [{"name": "A"}, {"name": "A"}], "Duplicate"),
+    ("template.imagePullSecrets", [{"name": "pull"}], [{"name": "Pull"}], "should match"),
+]
+
+
+@pytest.mark.parametrize(("path", "good", "bad", "word"), RULES, ids=[f"{rule[0]}={rule[2]}" for rule in RULES])
+async def test_a_rule_takes_the_good_and_refuses_the_bad_in_words(
+    kube: Client, namespace: str, path: str, good: object, bad: object, word: str
+) -> None:
+    await kube.create(resource(namespace, nested(path, good)))
+    with pytest.raises(Refused, match=word) as refusal:
+        await kube.create(resource(namespace, nested(path, bad), "refused"))
+    assert f"spec.{path.partition('.')[0]}" in str(refusal.value)
+
+
+# Where, the value that is stored, the one that may not follow it.
+FIXED: list[tuple[str, Any, Any, str]] = [
+    ("database.storage", {"size": "2Gi"}, {"size": "1Gi"}, "move to a new stack"),
+    ("database.storage", {"size": "2Gi"}, {"size": "3Gi"}, "move to a new stack"),
+    ("queue.storage", {"className": "fast"}, {"className": "slow"}, "className cannot change"),
+    ("readReplicas.storage", {"className": "fast"}, {}, "className cannot change"),
+    ("database", {}, {"credentialsSecret": {"name": "mine"}}, "change the Secret"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "stored", "next_", "word"), FIXED, ids=[f"{it[0]}: {it[1]} to {it[2]}" for it in FIXED]
+)
+async def test_what_cannot_change_says_what_to_do_instead(
+    kube: Client, namespace: str, path: str, stored: object, next_: object, word: str
+) -> None:
+    document = await kube.create(resource(namespace, nested(path, stored)))
+    changed = copy.deepcopy(document)
+    parent = changed["spec"]
+    for key in path.split(".")[:-1]:
+        parent = parent[key]
+    parent[path.rsplit(".", maxsplit=1)[-1]] = next_
+    with pytest.raises(Refused, match=word):
+        await kube.replace(changed)
+
+
+async def test_a_size_may_be_written_in_another_unit(kube: Client, namespace: str) -> None:
+    document = await kube.create(resource(namespace, nested("database.storage.size", "2Gi")))
+    document["spec"]["database"]["storage"]["size"] = "2048Mi"
+    await kube.replace(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("a" * 41, "shorten it"), ("1shop", "begins with a letter"), ("shop.eu", "begins with a letter")]
+)
+async def test_a_name_whose_children_would_not_fit_is_refused(
+    kube: Client, namespace: str, name: str, word: str
+) -> None:
+    await kube.create(resource(namespace, {}, "a" * 40))
+    with pytest.raises(Refused, match=word):
+        await kube.create(resource(namespace, {}, name))
+
+
+async def test_an_empty_spec_is_filled_with_the_models_defaults(kube: Client, namespace: str) -> None:
+    stored = await kube.create(resource(namespace, {}))
+    parsed = parse_stack(stored)
+    assert isinstance(parsed, Stack)
+    assert parsed.spec == StackSpec()
+
+
+async def test_a_misspelt_field_is_refused_by_who_asks_for_strictness(kube: Client, namespace: str) -> None:
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+    with pytest.raises(Refused, match=r'unknown field "spec.gatewy"'):
+        await kube._request(
+            "POST", path, query=[("fieldValidation", "Strict")], body=resource(namespace, {"gatewy": {}})
+        )
+
+
+async def test_the_scale_subresource_is_the_count_of_workers(kube: Client, namespace: str) -> None:
+    await kube.create(resource(namespace, {"autoscaling": {"mode": "Off"}, "workers": {"replicas": 2}}))
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/shop/scale"
+    scale = await kube._request("GET", path)
+    assert scale["spec"]["replicas"] == 2
+    await kube._request("PUT", path, body={**scale, "spec": {"replicas": 5}})
+    stack = await kube._request("GET", path.removesuffix("/scale"))
+    assert stack["spec"]["workers"]["replicas"] == 5
+
+
+async def test_one_line_tells_the_story(kube: Client, namespace: str) -> None:
+    columns = definition()["spec"]["versions"][0]["additionalPrinterColumns"]
+    names = [column["name"] for column in columns if not column.get("priority")]
+    assert names == ["Ready", "Phase", "Primary", "Workers", "Replicas", "Queue", "Hit rate", "Age"]
