@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from hcs_operator.api.labels import labels
+from hcs_operator.api.references import DATABASE_KEYS
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
 from hcs_operator.build.metadata import owner
@@ -17,7 +18,6 @@ from hcs_operator.build.metadata import owner
 Random = Callable[[int], bytes]
 """Bytes that nobody can guess, as many as asked for."""
 
-ACCOUNT_KEYS = ("admin-password", "repl-password", "app-password", "read-password", "migrate-password")
 QUEUE_USER = "hcs"
 
 
@@ -56,7 +56,7 @@ def password(random: Random) -> str:
 
 
 def _database(random: Random) -> dict[str, str]:
-    return {key: password(random) for key in ACCOUNT_KEYS}
+    return {key: password(random) for key in DATABASE_KEYS}
 
 
 def _cache(random: Random) -> dict[str, str]:

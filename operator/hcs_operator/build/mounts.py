@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from hcs_operator.api.names import ASYNC_API, GATEWAY, MIGRATE, READ_API, WORKER, WRITE_API
+from hcs_operator.api.names import ASYNC_API, MIGRATE, READ_API, WORKER, WRITE_API
+from hcs_operator.api.references import DATABASE_KEYS
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
 
@@ -15,7 +16,7 @@ _PASSWORDS: Mapping[str, Sequence[str]] = {
     WORKER: ("app-password", "read-password"),
     MIGRATE: ("migrate-password",),
 }
-_CACHE = {GATEWAY, WRITE_API, READ_API, WORKER}
+_CACHE = {WRITE_API, READ_API, WORKER}
 _QUEUE = {WRITE_API, ASYNC_API, WORKER}
 _TOKENS: Mapping[str, Sequence[str]] = {
     WRITE_API: ("consistency", "task"),
@@ -53,7 +54,7 @@ def credentials_secret(stack: Stack) -> str:
 
 def all_passwords(stack: Stack) -> Document:
     """Every account's password, for the agent alone."""
-    return _secret("database", credentials_secret(stack))
+    return _secret("database", credentials_secret(stack), DATABASE_KEYS)
 
 
 def _database(stack: Stack, keys: Sequence[str]) -> Document:

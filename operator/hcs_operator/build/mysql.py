@@ -23,6 +23,7 @@ from hcs_operator.build.pods import (
     Sizes,
     claim_template,
     empty_dir,
+    from_pod,
     http_probe,
     pod_template,
     retention,
@@ -98,16 +99,12 @@ def _without_agent(template: Mapping[str, Any]) -> dict[str, Any]:
 def _environment(stack: Stack, context: Context, component: str, role: Role) -> list[Document]:
     host = stack.names.host(component, stack.namespace, context.cluster_domain)
     return [
-        _from_pod("POD_NAME", "metadata.name"),
-        _from_pod("POD_IP", "status.podIP"),
+        from_pod("POD_NAME", "metadata.name"),
+        from_pod("POD_IP", "status.podIP"),
         {"name": "POD_FQDN", "value": f"$(POD_NAME).{host}"},
         {"name": "HCS_STACK", "value": stack.name},
         {"name": "HCS_ROLE", "value": role.value},
     ]
-
-
-def _from_pod(name: str, path: str) -> Document:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path, "apiVersion": "v1"}}}
 
 
 def _mysqld(stack: Stack, context: Context, component: str, role: Role, sizes: Document) -> Document:

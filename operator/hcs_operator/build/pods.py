@@ -6,6 +6,7 @@ from typing import Any
 
 from hcs_operator.api.labels import labels, selector
 from hcs_operator.api.model import Model
+from hcs_operator.api.quantities import amount
 from hcs_operator.api.spec import Stack
 from hcs_operator.api.spec_tiers import PodTemplate, Resources
 from hcs_operator.build.context import Document
@@ -25,11 +26,16 @@ class Sizes:
     memory_limit: str
 
     def with_spec(self, spec: Resources) -> Document:
-        """The spec's quantities over these."""
-        return {
-            "requests": {"cpu": self.cpu, "memory": self.memory, **spec.requests},
-            "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit, **spec.limits},
-        }
+        """The spec's quantities over these; a default gives way where it would contradict what the spec says."""
+        requests = {"cpu": self.cpu, "memory": self.memory, **spec.requests}
+        limits = {"cpu": self.cpu_limit, "memory": self.memory_limit, **spec.limits}
+        for resource in requests.keys() & limits.keys():
+            if amount(requests[resource]) > amount(limits[resource]):
+                if resource not in spec.limits:
+                    limits[resource] = requests[resource]
+                elif resource not in spec.requests:
+                    requests[resource] = limits[resource]
+        return {"requests": requests, "limits": limits}
 
 
 def security(user: int) -> Document:
@@ -128,6 +134,11 @@ def _apart(stack: Stack, component: str) -> Document:
             "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
         }
     }
+
+
+def from_pod(name: str, path: str) -> Document:
+    """A variable that the kubelet fills in from the pod itself."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path, "apiVersion": "v1"}}}
 
 
 def http_probe(path: str, port: str | int, *, period: int, failures: int, timeout: int = 2) -> Document:

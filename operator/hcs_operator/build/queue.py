@@ -3,6 +3,7 @@
 from hcs_operator.api.durations import milliseconds
 from hcs_operator.api.labels import selector
 from hcs_operator.api.names import QUEUE
+from hcs_operator.api.quantities import in_bytes
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Context, Document, fingerprint
 from hcs_operator.build.metadata import config_map, metadata
@@ -12,6 +13,7 @@ from hcs_operator.build.pods import (
     Sizes,
     claim_template,
     empty_dir,
+    from_pod,
     pod_template,
     retention,
     security,
@@ -19,11 +21,12 @@ from hcs_operator.build.pods import (
 
 _CONFIG, _SECRET, _DATA = "/etc/hcs/rabbitmq", "/etc/hcs/queue", "/var/lib/rabbitmq"
 _SIZES = Sizes(cpu="50m", memory="256Mi", cpu_limit="2", memory_limit="1Gi")
-_MEMORY_MIB = 600
-"""Publishers are held back above this; what is left of the limit is the runtime's."""
-# Erlang wants its cookie readable by its owner alone, which a mounted Secret cannot be; and the node must be able
-# to resolve its own name before it starts.
+_MEMORY_SHARE = 0.6
+"""Publishers are held back when messages take this part of the limit; the rest is the runtime's."""
+# A node that cannot resolve its own name, or resolves it to its last address, gives up: DNS may be a moment behind.
+# Erlang wants its cookie readable by its owner alone, which a mounted Secret cannot be.
 _START = f"""set -eu
+until getent ahosts "${{RABBITMQ_NODENAME#*@}}" | grep -qF "$POD_IP "; do sleep 0.5; done
 rm -f "$HOME/.erlang.cookie"
 install -m 0400 {_SECRET}/erlang-cookie "$HOME/.erlang.cookie"
 exec rabbitmq-server
@@ -67,19 +70,24 @@ def queue(stack: Stack, context: Context) -> list[Document]:
 
 def configuration(stack: Stack) -> dict[str, str]:
     """rabbitmq.conf and the plugins. Figures are collected each second: the autoscaler looks that often."""
+    limit = in_bytes(_SIZES.with_spec(stack.spec.queue.resources)["limits"]["memory"])
     lines = [
         f"load_definitions = {_SECRET}/definitions.json",
         "listeners.tcp.default = 5672",
         "management.tcp.port = 15672",
         "collect_statistics_interval = 1000",
-        f"vm_memory_high_watermark.absolute = {_MEMORY_MIB}MiB",
+        f"vm_memory_high_watermark.absolute = {int(limit * _MEMORY_SHARE)}",
         "disk_free_limit.absolute = 200MB",
         f"consumer_timeout = {milliseconds(stack.spec.queue.consumer_timeout)}",
         "log.console = true",
         "log.console.level = info",
         "",
     ]
-    return {"rabbitmq.conf": "\n".join(lines), "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n"}
+    return {
+        "rabbitmq.conf": "\n".join(lines),
+        "advanced.config": "[{rabbit, [{quorum_tick_interval, 1000}]}].\n",
+        "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n",
+    }
 
 
 def _container(stack: Stack, context: Context) -> Document:
@@ -88,6 +96,7 @@ def _container(stack: Stack, context: Context) -> Document:
         "RABBITMQ_USE_LONGNAME": "true",
         "RABBITMQ_NODENAME": f"rabbit@$(POD_NAME).{host}",
         "RABBITMQ_CONFIG_FILE": f"{_CONFIG}/rabbitmq.conf",
+        "RABBITMQ_ADVANCED_CONFIG_FILE": f"{_CONFIG}/advanced.config",
         "RABBITMQ_ENABLED_PLUGINS_FILE": f"{_CONFIG}/enabled_plugins",
         "RABBITMQ_MNESIA_BASE": f"{_DATA}/mnesia",
         "RABBITMQ_LOGS": "-",
@@ -96,13 +105,16 @@ def _container(stack: Stack, context: Context) -> Document:
         # Idle schedulers sleep instead of spinning: nodes share their cores with everything else.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
-    pod_name = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v1"}}}
     probe = {"tcpSocket": {"port": 5672}}
     return {
         "name": "rabbitmq",
         "image": context.images["rabbitmq"],
         "command": ["sh", "-c", _START],
-        "env": [pod_name, *({"name": name, "value": value} for name, value in variables.items())],
+        "env": [
+            from_pod("POD_NAME", "metadata.name"),
+            from_pod("POD_IP", "status.podIP"),
+            *({"name": name, "value": value} for name, value in variables.items()),
+        ],
         "ports": [
             {"name": "amqp", "containerPort": 5672, "protocol": "TCP"},
             {"name": "management", "containerPort": 15672, "protocol": "TCP"},

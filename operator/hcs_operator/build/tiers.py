@@ -70,7 +70,7 @@ def _container(stack: Stack, context: Context, component: str, tier: Tier, volum
         "name": component,
         "image": tier.image or context.images["services"],
         "command": ["python3", "-m", "hcs_services", component],
-        "env": [*environment(stack, context, component), *({"name": e.name, "value": e.value} for e in tier.extra_env)],
+        "env": environment(stack, context, component, {extra.name: extra.value for extra in tier.extra_env}),
         "ports": [*http, {"name": "admin", "containerPort": 9090, "protocol": "TCP"}],
         "startupProbe": http_probe("/startupz", "admin", period=1, failures=120),
         "livenessProbe": http_probe("/livez", "admin", period=10, failures=6, timeout=5),
@@ -81,8 +81,10 @@ def _container(stack: Stack, context: Context, component: str, tier: Tier, volum
     }
 
 
-def environment(stack: Stack, context: Context, component: str) -> list[Document]:
-    """What a tier is told; never a secret (docs/app-contract.md)."""
+def environment(
+    stack: Stack, context: Context, component: str, extra: Mapping[str, str] | None = None
+) -> list[Document]:
+    """What a tier is told; never a secret (docs/app-contract.md). A variable of the user's replaces one of ours."""
 
     def host(target: str) -> str:
         return stack.names.host(target, stack.namespace, context.cluster_domain)
@@ -96,6 +98,7 @@ def environment(stack: Stack, context: Context, component: str) -> list[Document
         "CACHE_URL": f"redis://{host(CACHE)}:6379/0",
         "QUEUE_URL": f"amqp://{host(QUEUE)}:5672/",
         **_of_tier(stack, component),
+        **(extra or {}),
     }
     return [{"name": name, "value": value} for name, value in variables.items()]
 
