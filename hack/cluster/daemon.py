@@ -21,6 +21,7 @@ from hack.cluster.shell import CommandFailed, run, succeeds
 PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables"}
 _PID_FILE = places.RUN / "docker.pid"
 _STATE = places.RUN / "docker"  # containerd's socket and the network namespaces; /run/docker is another daemon's
+_CONTAINERD = _STATE / "containerd" / "containerd.pid"
 _LOG = places.RUN / "dockerd.log"
 
 
@@ -90,10 +91,15 @@ def _write_runtime() -> Path:
 def _clear_remains() -> None:
     """Ends a daemon that does not answer, and removes what would keep the next one from starting.
 
-    Its containerd is left: the next daemon takes it over and ends the containers that still run in it.
+    Its containers are left: the next daemon ends them. Its containerd dies with it, but not at once, and a daemon that
+    finds the dying one's pid file waits for it in vain.
     """
     for pid in host.processes_naming(f"unix://{places.SOCKET}"):
         host.end_process(pid)
+    if _CONTAINERD.exists():
+        pid = int(_CONTAINERD.read_text() or 0)
+        if host.holds(lambda: not host.is_alive(pid), 10):
+            _CONTAINERD.unlink()
     for path in (_PID_FILE, places.SOCKET):
         path.unlink(missing_ok=True)
 
@@ -112,7 +118,7 @@ def stop() -> None:
             host.end_process(int(_PID_FILE.read_text()))
     _clear_remains()
     for folder in (places.RUN, places.DOCKER_DATA):
-        host.unmount_below(folder)
+        host.unmount_at(folder)
     shutil.rmtree(places.RUN, ignore_errors=True)
     _remove_chains()
 

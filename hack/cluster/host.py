@@ -118,8 +118,8 @@ def holds(probe: Callable[[], bool], seconds: float, *, every: float = 0.2) -> b
     return true
 
 
-def unmount_below(folder: Path) -> None:
-    """Unmounts whatever a killed daemon left mounted below the folder, innermost first."""
+def unmount_at(folder: Path) -> None:
+    """Unmounts the folder and whatever a killed daemon left mounted below it, innermost first."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), reverse=True):
+    for mount in sorted((mount for mount in mounts if f"{mount}/".startswith(f"{folder}/")), reverse=True):
         run("umount", "--lazy", mount)
