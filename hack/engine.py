@@ -17,15 +17,17 @@ from pathlib import Path
 from hack.cluster import choice, images, places
 from hack.cluster.console import Refusal, die, say, step
 from hack.cluster.docker import CommandFailed, Docker
+from hack.cluster.lock import one_at_a_time
 
 _INSIDE = "/run/hcs-engines"
 
 
 def main(arguments: list[str]) -> int:
     """Pytest's exit code."""
-    source = choice.docker_only()
-    tags = {name: images.engine(source.docker, name, official=source.official) for name in images.ENGINES}
-    test = images.ours(source.docker, images.TEST, official=source.official)
+    with one_at_a_time():
+        source = choice.docker_only()
+        tags = {name: images.engine(source.docker, name, official=source.official) for name in images.ENGINES}
+        test = images.ours(source.docker, images.TEST, official=source.official)
     return run(source.docker, test, tags, arguments or ["tests/engine"])
 
 

@@ -20,6 +20,7 @@ from hack.cluster import __main__ as cluster
 from hack.cluster import choice, places, tools
 from hack.cluster.console import Refusal, die, say
 from hack.cluster.docker import CommandFailed
+from hack.cluster.lock import one_at_a_time
 
 _TESTS = places.ROOT / "tests"
 _CODE = ("operator", "services", "examples", "hack", "tests")
@@ -66,7 +67,7 @@ def engines() -> int:
 
 def in_cluster() -> int:
     """Against the sample stack and stacks of the tests' own, on a cluster that `make up` makes or finds."""
-    with cluster.one_at_a_time():
+    with one_at_a_time():
         cluster.up()
     source = choice.docker_only()
     running = cluster.running()

@@ -4,11 +4,9 @@ target for each.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from hack.cluster import (
     choice,
@@ -28,19 +26,7 @@ from hack.cluster.console import Refusal, die, say, step
 from hack.cluster.docker import CommandFailed, Docker
 from hack.cluster.install import Cluster
 from hack.cluster.kind import Kind
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Two `make up` at once would trip over each other; the second one waits."""
-    places.CACHE.mkdir(parents=True, exist_ok=True)
-    with (places.CACHE / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another make is at work on the cluster; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+from hack.cluster.lock import one_at_a_time
 
 
 def up() -> None:

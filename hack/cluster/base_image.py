@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from hack.cluster import content, host
+from hack.cluster import content, host, places
 from hack.cluster.console import step
 from hack.cluster.docker import CommandFailed, Docker
 from hack.cluster.shell import run
@@ -25,7 +25,7 @@ def ensure(docker: Docker) -> str:
     tag = f"hcs/debian:{SUITE}-{content.digest(_authorities(), 'minbase')}"
     if not docker.has_image(tag):
         host.ensure_packages({"debootstrap": "debootstrap"})
-        with step(f"building {tag} (a minute or two)"), tempfile.TemporaryDirectory() as folder:
+        with step(f"building {tag} (a minute or two)"), tempfile.TemporaryDirectory(dir=places.SCRATCH) as folder:
             root = Path(folder) / "root"
             run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, root)
             _trust_what_the_host_trusts(root)

@@ -74,7 +74,7 @@ def samples(docker: Docker, *, official: bool) -> str:
     folder = tools.ensure(tools.OBJECT_STORE)
     store = f"hcs/versitygw:{folder.name.rpartition('-')[2]}"
     if not docker.has_image(store):
-        with tempfile.TemporaryDirectory(dir=places.CACHE) as context:
+        with tempfile.TemporaryDirectory(dir=places.SCRATCH) as context:
             shutil.copy(folder / "versitygw", context)
             (Path(context) / "Dockerfile").write_text("FROM scratch\nCOPY versitygw /app/versitygw\n")
             docker.build(store, Path(context), arguments={})

@@ -24,7 +24,7 @@ def into_nodes(docker: Docker, nodes: Iterable[str], tags: Iterable[str]) -> Non
     absent = sorted(set().union(*missing.values()))
     with (
         step(f"loading {len(absent)} images into {len(missing)} nodes"),
-        tempfile.TemporaryDirectory(dir=places.CACHE) as folder,
+        tempfile.TemporaryDirectory(dir=places.SCRATCH) as folder,
     ):
         images = Path(folder) / "images.tar"  # one for all, so that a layer which they share travels once
         known = set.intersection(*(_blobs(docker, node) for node in missing))

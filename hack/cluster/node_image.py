@@ -58,7 +58,7 @@ def ensure(docker: Docker) -> str:
     tag = f"hcs/node:{tools.KUBERNETES}-{content.digest([_FILES], *inputs)}"
     if not docker.has_image(tag):
         programs = {file.name: file for folder in folders for file in folder.iterdir()}
-        with step(f"building {tag}"), tempfile.TemporaryDirectory(dir=places.CACHE) as context:
+        with step(f"building {tag}"), tempfile.TemporaryDirectory(dir=places.SCRATCH) as context:
             _assemble(docker, base, programs, Path(context))
             docker.build(tag, Path(context), arguments={"BASE": base, "VERSION": tools.KUBERNETES})
     return tag
@@ -87,7 +87,7 @@ def _build_part(docker: Docker, base: str, part: Part, program: Path) -> str:
     lines += [f"COPY {part.program} /usr/local/bin/", "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     lines += [f'ENTRYPOINT ["/usr/local/bin/{part.program}"]'] if part.entrypoint else []
     tag = f"hcs/{part.program}:node"
-    with tempfile.TemporaryDirectory(dir=places.CACHE) as context:
+    with tempfile.TemporaryDirectory(dir=places.SCRATCH) as context:
         shutil.copy(program, context)
         (Path(context) / "Dockerfile").write_text("\n".join(lines))
         docker.build(tag, Path(context), arguments={})

@@ -18,5 +18,6 @@ BIN = CACHE / "bin"  # built tools, in one folder for each content hash
 GO_BUILD = CACHE / "go" / "build"
 GO_MODULES = CACHE / "go" / "mod"
 DOCKER_DATA = CACHE / "docker"  # the private daemon's images
+SCRATCH = CACHE / "tmp"  # build contexts; emptied by the next make
 RUN = CACHE / "run"  # sockets, pid files, logs of what runs now; `make down` removes it
 SOCKET = RUN / "docker.sock"
