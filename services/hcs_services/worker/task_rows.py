@@ -34,14 +34,12 @@ def naive(moment: datetime) -> datetime:
 
 async def begin(tx: Connection, task: Task, now: datetime) -> Settled | None:
     """Show the task as running, or say how it ended before."""
-    row = await tx.fetch_one("SELECT status, error FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
-    if row is not None and row["status"] in ("succeeded", "dead"):
-        return Settled(row["status"], row["error"])
-    if row is None:
-        await _insert(tx, task, now)
-    else:
+    if await _insert(tx, task, now):
+        return None
+    settled = await _settled(tx, task)
+    if settled is None:
         await _update(tx, task, now, "running")
-    return None
+    return settled
 
 
 async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
@@ -71,20 +69,24 @@ async def note_retry(tx: Connection, task: Task, error: str, now: datetime) -> N
 
 async def note_dead(tx: Connection, task: Task, error: str, now: datetime) -> bool:
     """Record that the task is given up; False if another delivery of it has ended it meanwhile."""
-    row = await tx.fetch_one("SELECT status FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
-    if row is not None and row["status"] in ("succeeded", "dead"):
+    if not await _insert(tx, task, now) and await _settled(tx, task) is not None:
         return False
-    if row is None:
-        await _insert(tx, task, now)
     await _update(tx, task, now, "dead", error=error, finished=True)
     return True
 
 
-async def _insert(tx: Connection, task: Task, now: datetime) -> None:
+async def _settled(tx: Connection, task: Task) -> Settled | None:
+    row = await tx.fetch_one("SELECT status, error FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
+    ended = row is not None and row["status"] in ("succeeded", "dead")
+    return Settled(row["status"], row["error"]) if row is not None and ended else None
+
+
+async def _insert(tx: Connection, task: Task, now: datetime) -> bool:
+    """Add the row; False where it exists. One statement, because two deliveries of a task may begin at once."""
     stored = {name: value for name, value in task.payload.items() if name not in _UNSTORED}
-    await tx.execute(
+    changed = await tx.execute(
         "INSERT INTO tasks (task_id, type, status, attempts, payload, created_at, updated_at, slot, ver)"
-        " VALUES (%s, %s, 'running', %s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, 'running', %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE task_id = tasks.task_id",
         (
             task.id,
             task.type,
@@ -96,6 +98,7 @@ async def _insert(tx: Connection, task: Task, now: datetime) -> None:
             clock_version(now),
         ),
     )
+    return changed == 1
 
 
 async def _update(

@@ -30,16 +30,19 @@ from hcs_services.queue.topology import CRITICAL, DEAD, DEFAULT
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(autouse=True)
-def own_workers(task_stack: TaskStack) -> Iterator[None]:
-    """Each test has only the workers that it starts."""
-    yield
-    task_stack.kill_workers()
+@pytest.fixture
+def worker(task_stack: TaskStack) -> Process:
+    """A worker, perhaps one of several that earlier tests have left."""
+    alive = [process for process in task_stack.workers if process.popen.poll() is None]
+    return alive[0] if alive else task_stack.tier("worker")
 
 
 @pytest.fixture
-def worker(task_stack: TaskStack) -> Process:
-    return task_stack.tier("worker", WORKER_CONCURRENCY="4", WORKER_PREFETCH="4")
+def alone(task_stack: TaskStack) -> Iterator[TaskStack]:
+    """The stack without any worker but those that the test starts."""
+    task_stack.kill_workers()
+    yield task_stack
+    task_stack.kill_workers()
 
 
 @pytest.fixture
@@ -235,9 +238,9 @@ async def test_a_dead_report_has_no_result(calls: Calls, worker: Process, mysql_
 
 
 async def test_a_worker_killed_while_it_charges_leaves_its_task_to_the_next_one(
-    calls: Calls, worker: Process, task_stack: TaskStack, make_order: Callable[..., str]
+    calls: Calls, alone: TaskStack, make_order: Callable[..., str]
 ) -> None:
-    order_id = make_order()
+    order_id, worker = make_order(), alone.tier("worker")
     accepted = await pay(calls, order_id, "tok_slow_1500")
 
     async def running() -> bool:
@@ -245,16 +248,36 @@ async def test_a_worker_killed_while_it_charges_leaves_its_task_to_the_next_one(
 
     await eventually("the task runs", running)
     worker.kill()
-    task_stack.tier("worker")
+    alone.tier("worker")
     task = await calls.until_finished(accepted)
     assert task["status"] == "succeeded"
     assert len(await calls.charges(order_id)) == 1
 
 
-async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with_zero(
-    calls: Calls, task_stack: TaskStack, make_order: Callable[..., str]
+async def test_of_many_payments_each_is_charged_once_though_a_worker_is_killed_and_every_accept_is_repeated(
+    calls: Calls, worker: Process, task_stack: TaskStack, make_order: Callable[..., str], mysql_group: MysqlGroup
 ) -> None:
-    first = task_stack.tier("worker", WORKER_CONCURRENCY="1", WORKER_PREFETCH="2")
+    doomed = task_stack.tier("worker")
+    orders = [make_order() for _ in range(60)]
+    accepted = await asyncio.gather(*(pay(calls, order_id, "tok_slow_200", f"k-{order_id}") for order_id in orders))
+
+    async def half_done() -> bool:
+        return sum([len(await calls.charges(order_id)) for order_id in orders[:20]]) >= 10
+
+    await eventually("some are charged", half_done, 30)
+    doomed.kill()
+    mysql_group.primary.run("UPDATE hcs.idempotency_keys SET accepted = 0 WHERE idem_key LIKE 'k-%'")
+    repeated = await asyncio.gather(*(pay(calls, order_id, "tok_slow_200", f"k-{order_id}") for order_id in orders))
+    assert [answer.body["task_id"] for answer in repeated] == [answer.body["task_id"] for answer in accepted]
+    tasks = [await calls.until_finished(answer, 60) for answer in accepted]
+    assert {task["status"] for task in tasks} == {"succeeded"}
+    assert [len(await calls.charges(order_id)) for order_id in orders] == [1] * len(orders)
+
+
+async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with_zero(
+    calls: Calls, alone: TaskStack, make_order: Callable[..., str]
+) -> None:
+    first = alone.tier("worker", WORKER_CONCURRENCY="1", WORKER_PREFETCH="2")
     orders = [make_order(), make_order()]
     accepted = [await pay(calls, order_id, "tok_slow_1500") for order_id in orders]
 
@@ -265,14 +288,14 @@ async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with
     assert await asyncio.to_thread(first.terminate) == 0
     states = [(await calls.get(f"/tasks/{answer.body['task_id']}")).body["status"] for answer in accepted]
     assert states == ["succeeded", "queued"]
-    task_stack.tier("worker")
+    alone.tier("worker")
     await calls.until_finished(accepted[1])
 
 
 async def test_a_drained_worker_takes_nothing_until_its_time_is_up(
-    calls: Calls, task_stack: TaskStack, credentials: Path
+    calls: Calls, alone: TaskStack, credentials: Path
 ) -> None:
-    worker = task_stack.tier("worker")
+    worker = alone.tier("worker")
     token = (credentials / "tokens" / "drain").read_text()
     refused = await calls.admin(
         worker, "POST", "/drain", json={"ttl_seconds": 2}, headers={"Authorization": "Bearer x"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -173,6 +174,20 @@ async def test_a_crash_after_the_charge_of_an_order_that_is_then_cancelled_still
     assert await rows(
         "SELECT 1 AS found FROM outbox WHERE kind='refund' AND payload->>'$.order_id'=%s", public_order_id(order_id)
     )
+
+
+@pytest.mark.parametrize("token", ["tok_ok", "tok_declined"])
+async def test_deliveries_of_one_task_at_the_same_time_have_one_effect(
+    pool: PrimaryPool, make_order: MakeOrder, rows: Rows, task_id: TaskId, token: str
+) -> None:
+    for _ in range(10):
+        outside, order_id, number = Outside(), await make_order(), task_id()
+        message = task("process_payment", payment(order_id, token=token), number)
+        await asyncio.gather(*(run_to_its_end(pool, outside, message) for _ in range(4)))
+        assert outside.settled == ["ack"] * 4
+        assert len(outside.provider.charges) == (1 if token == "tok_ok" else 0)
+        (row,) = await rows("SELECT status FROM tasks WHERE task_id=%s", number)
+        assert row["status"] == ("succeeded" if token == "tok_ok" else "dead")
 
 
 async def test_two_payments_of_one_order_charge_it_once(
