@@ -1,0 +1,166 @@
+"""The read API in this process over a real group, a real reader and a Redis that tests may freeze.
+
+`world` writes as the write API does: rows and list generation in one transaction, then the cache, then a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engine.brokers import RedisServer, start_redis
+from tests.engine.conftest import EngineImages
+from tests.engine.containers import Engines
+from tests.engine.mysql_servers import Mysqld, MysqlGroup
+from tests.unit.read_api.servers import Got, ask
+
+from hcs_services import read_api
+from hcs_services.cache import EntityCache, list_key, order_key, product_key
+from hcs_services.identifiers import new_order_id, parse_order_id, public_order_id, slot_of
+from hcs_services.models import order_document, product_document
+from hcs_services.server import Background, Tier
+from hcs_services.settings import Settings
+from hcs_services.tokens import ConsistencyToken, normalise_gtid
+
+_ORDER = (
+    "INSERT INTO orders (order_id, user_id, product_id, quantity, total_amount, status, created_at, updated_at, slot, ver)"
+    " VALUES (%s, %s, 'book-1', 1, 19.90, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), %s, %s)"
+    " ON DUPLICATE KEY UPDATE status = VALUES(status), ver = GREATEST(ver + 1, VALUES(ver))"
+)
+_LIST = (
+    "INSERT INTO user_lists (user_id, slot, ver) VALUES (%s, %s, %s)"
+    " ON DUPLICATE KEY UPDATE ver = GREATEST(ver + 1, VALUES(ver))"
+)
+_PRODUCT = (
+    "INSERT INTO products (product_id, name, price, stock, slot, ver) VALUES (%s, 'A book', 19.90, %s, 0, %s)"
+    " ON DUPLICATE KEY UPDATE stock = VALUES(stock), ver = GREATEST(ver + 1, VALUES(ver))"
+)
+_BEAT = (
+    "INSERT INTO heartbeat (id, beat_at) VALUES (1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)"
+)
+
+
+def micros() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass
+class World:
+    """The engines, a read API over them and the means to write."""
+
+    group: MysqlGroup
+    reader: Mysqld
+    redis: RedisServer
+    settings: Settings
+    tier: Tier
+    cache: EntityCache
+    connection: Any
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    async def get(self, path: str, **options: Any) -> Got:
+        """GET below /api/v1."""
+        return await ask(self.tier.app, f"/api/v1{path}", **options)
+
+    def product(self, name: str, stock: int) -> tuple[str, dict[str, Any], str]:
+        """Commits a product; returns its id, its document and a token that names it."""
+        product_id = f"{self.run}-{name}"
+        self._transact((_PRODUCT, (product_id, stock, micros())))
+        (row,) = self._ask("SELECT * FROM products WHERE product_id = %s", product_id)
+        return product_id, product_document(row), self.token({product_key(product_id): row["ver"]})
+
+    def order(self, user: str, order_id: str | None = None, status: str = "PENDING") -> tuple[str, dict[str, Any], str]:
+        """Commits an order of `user`, new or changed; returns its id, its document and a token that names it and the list."""
+        user_id = f"{self.run}-{user}"
+        number = parse_order_id(order_id) if order_id else new_order_id(user_id, datetime.now(UTC))
+        slot = slot_of(user_id)
+        self._transact((_ORDER, (number, user_id, status, slot, micros())), (_LIST, (user_id, slot, micros())))
+        (row,) = self._ask("SELECT * FROM orders WHERE order_id = %s", number)
+        (generation,) = self._ask("SELECT ver FROM user_lists WHERE user_id = %s", user_id)
+        key = order_key(public_order_id(row["order_id"]))
+        return key[2:], order_document(row), self.token({key: row["ver"], list_key(user_id): generation["ver"]})
+
+    def token(self, entities: dict[str, int]) -> str:
+        """A token of this moment."""
+        gtid = normalise_gtid(str(self._ask("SELECT @@GLOBAL.gtid_executed AS gtid")[0]["gtid"]))
+        return ConsistencyToken(0, gtid, entities).encode(self.settings.signing_key("consistency"))
+
+    def _transact(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            for statement in statements:
+                cursor.execute(*statement)
+            cursor.execute("COMMIT")
+
+    def _ask(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            return list(cursor.fetchall())
+
+
+async def eventually(what: str, holds: Callable[[], Any], seconds: float = 20) -> None:
+    """Waits for a condition (a function that answers at once or a coroutine function)."""
+    until = time.monotonic() + seconds
+    while True:
+        found = holds()
+        if await found if asyncio.iscoroutine(found) else found:
+            return
+        assert time.monotonic() < until, f"not in time: {what}"
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def read_redis(engines: Engines, engine_images: EngineImages, credentials: Path) -> RedisServer:
+    """These tests' own Redis: they freeze it."""
+    return start_redis(
+        engines, engine_images.redis, (credentials / "cache" / "password").read_text(), name="cache-read"
+    )
+
+
+async def _beat(connection: Any) -> None:
+    def beat() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEAT)
+
+    while True:
+        await asyncio.to_thread(beat)  # a frozen primary does not answer
+        await asyncio.sleep(0.2)
+
+
+@pytest.fixture
+async def world(
+    mysql_group: MysqlGroup,
+    mysql_reader: Mysqld,
+    read_redis: RedisServer,
+    tier_environment: Callable[[str], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[World]:
+    """A read API that has found its servers, with heartbeats."""
+    for name, value in (tier_environment("read-api") | {"CACHE_URL": read_redis.url}).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    background = Background()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(mysql_group.connection("app")) for _ in range(2)]
+        beating = asyncio.create_task(_beat(connections[0]))
+        tier, cache = read_api.build(settings), EntityCache.open(settings)
+        world = World(mysql_group, mysql_reader, read_redis, settings, tier, cache, connections[1])
+        await tier.start(background)
+        await eventually("a replica serves", lambda: _works(world))
+        yield world
+        beating.cancel()
+        await background.stop()
+        await tier.stop()
+        await cache.close()
+
+
+async def _works(world: World) -> bool:
+    result = await world.tier.admin.selftest()
+    return result.reason == "ReadsWork"
