@@ -34,7 +34,7 @@ def up() -> None:
     cluster, tags = prepare()
     install.operator(cluster, tags)
     install.samples(cluster, tags)
-    install.stack(cluster)
+    install.stack(cluster, tags)
     first_order.place()
     _tell(cluster)
 

@@ -74,25 +74,27 @@ def samples(cluster: Cluster, images: Mapping[str, str]) -> None:
             cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout", "180s")
 
 
-def stack(cluster: Cluster) -> None:
-    """The stack `shop`, awaited Ready."""
+def stack(cluster: Cluster, images: Mapping[str, str]) -> None:
+    """The stack `shop`, awaited Ready; its images are named, since a stack otherwise keeps those it began with."""
     with step("installing the stack `shop` (charts/hcs-stack)"):
         values = (places.ROOT / "examples" / "shop.yaml").read_text()
-        _helm_install(cluster, STACK, "hcs-stack", NAMESPACE, values)
+        own = {name: images[name] for name in ("services", "mysql", "redis", "rabbitmq")}
+        named = f"spec.images={json.dumps({**own, 'agent': images['operator']})}"
+        _helm_install(cluster, STACK, "hcs-stack", NAMESPACE, values, "--set-json", named)
     with step("waiting for the stack to be Ready"):
         _until_ready(cluster, 600)
 
 
-def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, values: str) -> None:
+def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, values: str, *settings: str) -> None:
     """Installs or upgrades; a release that was made of the same chart and values is left as it is."""
     folder = places.ROOT / "charts" / chart
-    made_of = content.digest([folder], values)
+    made_of = content.digest([folder], values, *settings)
     known = cluster.helm("list", "--namespace", namespace, "--filter", f"^{release}$", "--deployed", "--output", "json")
     if json.loads(known):
         status = json.loads(cluster.helm("status", release, "--namespace", namespace, "--output", "json"))
         if status["info"].get("description") == made_of:
             return
-    words = ["--namespace", namespace, "--description", made_of, "--values", "-"]
+    words = ["--namespace", namespace, "--description", made_of, "--values", "-", *settings]
     cluster.helm("upgrade", "--install", release, folder, *words, stdin=values)
 
 

@@ -1,6 +1,5 @@
 """The schema migration: a Job named by what it runs, so that a new image is a new Job and a repeated one is none."""
 
-from hcs_operator.api.labels import labels
 from hcs_operator.api.names import MIGRATE
 from hcs_operator.api.spec import Stack
 from hcs_operator.api.spec_tiers import Resources
@@ -15,7 +14,7 @@ _DEADLINE_SECONDS = 900
 
 def migration(stack: Stack, context: Context) -> Document:
     """The Job. A pod template of a Job cannot change, so its fingerprint is in the name."""
-    image = stack.spec.write_api.image or context.images["services"]
+    image = context.images["services"]
     volumes = mounts.volumes(stack, MIGRATE)
     container = {
         "name": MIGRATE,
@@ -35,6 +34,6 @@ def migration(stack: Stack, context: Context) -> Document:
         "spec": {
             "backoffLimit": 20,
             "activeDeadlineSeconds": _DEADLINE_SECONDS,
-            "template": {**template, "metadata": {"labels": labels(stack.name, MIGRATE)}},
+            "template": template,
         },
     }
