@@ -32,7 +32,7 @@ def compose(config: Config, kube: Kube, database: DatabasePort, queue: QueuePort
     reconciler = Reconciler(
         eyes=Eyes(kube, store, queue, services, domain, database),
         hands=Hands(kube, store, database, services, domain),
-        release=Release(config.images.model_dump(), domain),
+        release=Release(config.images.model_dump(), domain, config.lease_namespace),
         metrics=metrics,
         clock=time.time,
     )

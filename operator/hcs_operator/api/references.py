@@ -10,8 +10,9 @@ LONGEST_PASSWORD = 32
 
 
 class SecretUse(NamedTuple):
-    """One reference: the Secret's name, the keys that are read, and the field of the spec that names it."""
+    """One reference: what for, the Secret's name, the keys that are read, and the field of the spec that names it."""
 
+    part: str
     name: str
     keys: tuple[str, ...]
     field: str
@@ -19,19 +20,12 @@ class SecretUse(NamedTuple):
 
 def secret_uses(spec: StackSpec) -> tuple[SecretUse, ...]:
     """Return the references in the order of the spec."""
-    handlers = spec.workers.handlers
-    places = (
-        (
-            handlers.email and handlers.email.secret_ref,
-            ("username", "password"),
-            "spec.workers.handlers.email.secretRef",
-        ),
-        (handlers.payment and handlers.payment.secret_ref, ("token",), "spec.workers.handlers.payment.secretRef"),
-        (spec.database.credentials_secret, DATABASE_KEYS, "spec.database.credentialsSecret"),
-        (
-            spec.object_store.secret_ref if spec.object_store.enabled else None,
-            ("access-key", "secret-key"),
-            "spec.objectStore.secretRef",
-        ),
+    email, payment = spec.workers.handlers.email, spec.workers.handlers.payment
+    store = spec.object_store.secret_ref if spec.object_store.enabled else None
+    uses = (
+        ("email", email and email.secret_ref, ("username", "password"), "spec.workers.handlers.email.secretRef"),
+        ("payment", payment and payment.secret_ref, ("token",), "spec.workers.handlers.payment.secretRef"),
+        ("database", spec.database.credentials_secret, DATABASE_KEYS, "spec.database.credentialsSecret"),
+        ("object-store", store, ("access-key", "secret-key"), "spec.objectStore.secretRef"),
     )
-    return tuple(SecretUse(reference.name, keys, field) for reference, keys, field in places if reference)
+    return tuple(SecretUse(part, reference.name, keys, field) for part, reference, keys, field in uses if reference)

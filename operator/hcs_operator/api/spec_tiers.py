@@ -232,7 +232,7 @@ class PaymentHandler(Model):
 
 
 class Handlers(Model):
-    """Outside parts; a task whose part is not configured ends in the dead-letter queue with that reason."""
+    """Outside parts. Tasks that need one which is not set fail, and end in the dead-letter queue."""
 
     email: EmailHandler | None = None
     """SMTP server for notifications."""

@@ -130,7 +130,7 @@ class EndpointsStatus(Model):
 
 
 class ImagesStatus(Model):
-    """Images that the stack runs; kept through operator upgrades."""
+    """Images of the operator's release that first saw the stack: used wherever spec.images names no other."""
 
     services: str
     """Gateway, APIs and workers."""
@@ -160,7 +160,7 @@ class StackStatus(Model):
     endpoints: EndpointsStatus
     """Where the stack is reached inside the cluster."""
     images: ImagesStatus
-    """Images that the stack runs."""
+    """Images of the release that first saw the stack, used wherever spec.images names no other."""
     database: DatabaseStatus
     """The database."""
     workers: ScalingStatus

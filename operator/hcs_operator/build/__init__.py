@@ -23,7 +23,7 @@ __all__ = ["Context", "Desired", "Tier", "desired"]
 def desired(stack: Stack, context: Context) -> list[Desired]:
     """Every object that the stack wants, in the order in which they are made."""
     found = [
-        *_in(Tier.FOUNDATION, [service_account(stack), *network_policies(stack), *disruption_budgets(stack)]),
+        *_in(Tier.FOUNDATION, [service_account(stack), *network_policies(stack, context), *disruption_budgets(stack)]),
         *_in(Tier.FOUNDATION, services(stack)),
         *_in(Tier.ENGINES, [*queue(stack, context), *cache(stack, context), *members(stack, context)]),
         *_in(Tier.SCHEMA, [migration(stack, context)]),

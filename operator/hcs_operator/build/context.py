@@ -36,6 +36,8 @@ class Context:
     images: Mapping[str, str]
     """Resolved: services, mysql, redis, rabbitmq, agent."""
     cluster_domain: str = "cluster.local"
+    operator_namespace: str = "hcs-system"
+    """Where the operator runs: the only other namespace whose pods reach more than the gateway."""
     replicas: Mapping[str, int | None] = field(default_factory=dict)
     """By component (worker, replica): the count to write; None or absent leaves it to `/scale`."""
     secret_hashes: Mapping[str, str] = field(default_factory=dict)

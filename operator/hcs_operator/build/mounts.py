@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hcs_operator.api.names import ASYNC_API, MIGRATE, READ_API, WORKER, WRITE_API
-from hcs_operator.api.references import DATABASE_KEYS
+from hcs_operator.api.references import DATABASE_KEYS, secret_uses
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
 
@@ -68,22 +68,12 @@ def _database(stack: Stack, keys: Sequence[str]) -> Document:
 
 def _of_users(stack: Stack, component: str) -> list[Document]:
     """Secrets that the user names, mounted where they are used."""
-    handlers, store = stack.spec.workers.handlers, stack.spec.object_store
-    found = []
-    if component == WORKER and handlers.email and handlers.email.secret_ref:
-        found.append(_secret("email", handlers.email.secret_ref.name))
-    if component == WORKER and handlers.payment and handlers.payment.secret_ref:
-        found.append(_secret("payment", handlers.payment.secret_ref.name))
-    if component in {WORKER, ASYNC_API} and store.enabled and store.secret_ref:
-        found.append(_secret("object-store", store.secret_ref.name))
-    return found
+    parts = {WORKER: ("email", "payment", "object-store"), ASYNC_API: ("object-store",)}.get(component, ())
+    return [_secret(use.part, use.name, use.keys) for use in secret_uses(stack.spec) if use.part in parts]
 
 
-def _secret(volume: str, secret: str, keys: Sequence[str] = ()) -> Document:
-    source: Document = {"secretName": secret}
-    if keys:
-        source["items"] = _items(keys)
-    return {"name": volume, "secret": source}
+def _secret(volume: str, secret: str, keys: Sequence[str]) -> Document:
+    return {"name": volume, "secret": {"secretName": secret, "items": _items(keys)}}
 
 
 def _items(keys: Sequence[str]) -> list[Document]:

@@ -16,7 +16,7 @@ from hcs_operator.api.names import (
     WRITE_API,
 )
 from hcs_operator.api.spec import Stack
-from hcs_operator.build.context import Document
+from hcs_operator.build.context import Context, Document
 from hcs_operator.build.metadata import metadata
 
 _ADMIN = 9090
@@ -33,11 +33,16 @@ _FLOWS: Mapping[str, Mapping[int, Sequence[str]]] = {
 _OPERATOR_PORTS = {DB: 3306, REPLICA: 3306, QUEUE: 15672, CACHE: None}
 
 
-def network_policies(stack: Stack) -> list[Document]:
+def network_policies(stack: Stack, context: Context) -> list[Document]:
     """The policies, or none where they are switched off."""
     if not stack.spec.network_policy.enabled:
         return []
-    return [_deny_all(stack), _gateway(stack), *(_component(stack, component) for component in _FLOWS)]
+    operator = context.operator_namespace
+    return [
+        _deny_all(stack),
+        _gateway(stack, operator),
+        *(_component(stack, component, operator) for component in _FLOWS),
+    ]
 
 
 def _deny_all(stack: Stack) -> Document:
@@ -45,12 +50,12 @@ def _deny_all(stack: Stack) -> Document:
     return _policy(stack, f"{stack.name}-deny", "stack", {"podSelector": chosen, "policyTypes": ["Ingress"]})
 
 
-def _gateway(stack: Stack) -> Document:
+def _gateway(stack: Stack, operator: str) -> Document:
     everybody: Document = {"ports": [_port(8080)]}
-    return _ingress(stack, GATEWAY, [everybody, _operator(_ADMIN)])
+    return _ingress(stack, GATEWAY, [everybody, _operator(operator, _ADMIN)])
 
 
-def _component(stack: Stack, component: str) -> Document:
+def _component(stack: Stack, component: str, operator: str) -> Document:
     rules = [
         {
             "from": [{"podSelector": {"matchLabels": selector(stack.name, peer)}} for peer in peers],
@@ -59,13 +64,13 @@ def _component(stack: Stack, component: str) -> Document:
         for port, peers in _FLOWS[component].items()
     ]
     admitted = _OPERATOR_PORTS.get(component, _ADMIN)
-    return _ingress(stack, component, [*rules, *([_operator(admitted)] if admitted else [])])
+    return _ingress(stack, component, [*rules, *([_operator(operator, admitted)] if admitted else [])])
 
 
-def _operator(port: int) -> Document:
-    """The operator, in whichever namespace it runs."""
+def _operator(namespace: str, port: int) -> Document:
+    """The operator's pods, in the namespace where it runs."""
     operator = {
-        "namespaceSelector": {},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "hcs-operator"}},
     }
     return {"from": [operator], "ports": [_port(port)]}

@@ -89,7 +89,7 @@ def pod_template(stack: Stack, pod: Pod, *own: PodTemplate) -> Document:
     annotations = {**template.annotations, **pod.annotations}
     if annotations:
         metadata["annotations"] = annotations
-    return {"metadata": metadata, "spec": {**spec, **_placement(template)}}
+    return {"metadata": metadata, "spec": {**spec, **_placement(template, selector(stack.name, pod.component))}}
 
 
 def _merged(*templates: PodTemplate) -> PodTemplate:
@@ -107,12 +107,17 @@ def _is_map(name: str) -> bool:
     return name in {"labels", "annotations", "node_selector"}
 
 
-def _placement(template: PodTemplate) -> Document:
-    """The parts of a template that a pod's spec carries only when they are set."""
+def _placement(template: PodTemplate, own: Mapping[str, str]) -> Document:
+    """The parts of a template that a pod's spec carries only when they are set.
+
+    A spread constraint without a selector spreads the component's own pods: one template serves several components.
+    """
     found = {
         "nodeSelector": template.node_selector,
         "tolerations": list(template.tolerations),
-        "topologySpreadConstraints": list(template.topology_spread),
+        "topologySpreadConstraints": [
+            {"labelSelector": {"matchLabels": dict(own)}, **constraint} for constraint in template.topology_spread
+        ],
         "priorityClassName": template.priority_class_name,
         "imagePullSecrets": [_plain(secret) for secret in template.image_pull_secrets],
     }

@@ -14,6 +14,7 @@ from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
+from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
 from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
 from hcs_operator.decide.startup import Engines, gate
@@ -27,6 +28,8 @@ class Release:
 
     images: Mapping[str, str]
     cluster_domain: str
+    namespace: str
+    """Where the operator itself runs: network policies admit it from there."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Plan:
     gate: Gate
     images: Mapping[str, str]
     memory: Memory
+    look_every: float
+    """Seconds until the next look, at most."""
 
 
 def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
@@ -97,6 +102,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         readers_why=why,
         gate=opened,
         images=images,
+        look_every=look_every(stack),
         memory=replace(
             memory,
             workers=_state(workers, memory.workers),
@@ -136,6 +142,7 @@ def _context(stack: Stack, snapshot: Snapshot, images: Mapping[str, str], releas
     return Context(
         images={part: named.get(part) or image for part, image in images.items()},
         cluster_domain=release.cluster_domain,
+        operator_namespace=release.namespace,
         replicas=counts(stack, snapshot),
         secret_hashes=hashes,
     )
