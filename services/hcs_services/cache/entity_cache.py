@@ -77,6 +77,14 @@ class Lease(NamedTuple):
     entry: Entry | None
 
 
+class CacheFigures(NamedTuple):
+    """How full the cache is and how long it has run: a young or small one explains misses."""
+
+    keys: int
+    uptime_seconds: int
+    used_bytes: int
+
+
 class EntityCache:
     """Versioned entries in Redis.
 
@@ -114,6 +122,13 @@ class EntityCache:
         async with self._availability.guarded("get"):
             raw = await self._redis.get(key)
         return None if raw is None else decode(raw)
+
+    async def figures(self) -> CacheFigures:
+        """The server's own figures. Raises CacheUnavailable."""
+        async with self._availability.guarded("figures"):
+            keys = await self._redis.dbsize()
+            server, memory = await self._redis.info("server"), await self._redis.info("memory")
+        return CacheFigures(int(keys), int(server["uptime_in_seconds"]), int(memory["used_memory"]))
 
     async def acquire(self, key: str) -> Lease:
         """Ask for the right to fill; read the database only after this. Raises CacheUnavailable."""

@@ -8,12 +8,18 @@ from collections.abc import Callable
 
 from hcs_services.cache import Entry
 
+MAX_BYTES = 32 << 20  # pages of a hundred orders are tens of kilobytes each
+
 
 class LocalCache:
-    """At most `size` entries, none older than `seconds` (≤ 1), least recently used out first."""
+    """At most `size` entries and `max_bytes` of documents, none older than `seconds` (≤ 1), least recently used out."""
 
-    def __init__(self, size: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, size: int, seconds: float, clock: Callable[[], float] = time.monotonic, *, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._size = size
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._seconds = seconds
         self._clock = clock
         self._entries: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
@@ -25,7 +31,7 @@ class LocalCache:
             return None
         seen, entry = found
         if self._clock() - seen >= self._seconds:
-            del self._entries[key]
+            self._forget(key)
             return None
         self._entries.move_to_end(key)
         return entry
@@ -35,12 +41,22 @@ class LocalCache:
         held = self.get(key)
         if held is not None and held.version > entry.version:
             return
+        if held is not None:
+            self._forget(key)
         self._entries[key] = (self._clock(), entry)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+        self._bytes += _weight(entry)
+        while len(self._entries) > self._size or self._bytes > self._max_bytes:
+            self._forget(next(iter(self._entries)))
 
     def recent(self, count: int) -> list[str]:
         """The most recently used keys, for the sampler."""
         keys = reversed(self._entries)
         return [key for key, _ in zip(keys, range(count), strict=False)]
+
+    def _forget(self, key: str) -> None:
+        _, entry = self._entries.pop(key)
+        self._bytes -= _weight(entry)
+
+
+def _weight(entry: Entry) -> int:
+    return len(entry.data or b"")

@@ -16,6 +16,8 @@ from hcs_services.read_api.sources import Sources
 CACHE_READS = Counter(
     "hcs_cache_reads_total", "Users' reads by whether a cache answered (L1 or Redis) or a database.", ["result"]
 )
+for _result in ("hit", "miss"):
+    CACHE_READS.labels(_result)  # a ratio needs both from the first scrape on
 ANSWERS = Counter("hcs_read_answers_total", "Users' reads by what answered.", ["source"])
 
 

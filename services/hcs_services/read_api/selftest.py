@@ -47,8 +47,8 @@ class Selftest:
             return SelftestResult(ok=False, reason="DatabaseUnreachable", message=missing, data=data | {"cache": 0})
         if found["beat_at"] is not None:
             data["heartbeat_age_seconds"] = max(0.0, time.time() - found["beat_at"].replace(tzinfo=UTC).timestamp())
-        cache_error = await self._through_cache(found["beat_at"])
-        data["cache"] = 0 if cache_error else 1
+        figures, cache_error = await self._through_cache(found["beat_at"])
+        data |= figures | {"cache": 0 if cache_error else 1}
         if cache_error:
             message = f"Reads go to the database, the cache does not answer: {cache_error}. {missing}".strip()
             return SelftestResult(ok=True, reason="CacheUnavailable", message=message, data=data)
@@ -70,18 +70,20 @@ class Selftest:
             return None, f"No replica answers ({replica_error}), nor does the primary ({_sentence(error)})."
         return row, f"The primary serves all reads that miss the cache; no replica answers ({replica_error})."
 
-    async def _through_cache(self, beat_at: datetime | None) -> str | None:
-        """Write and read back; the reason if that fails."""
+    async def _through_cache(self, beat_at: datetime | None) -> tuple[dict[str, float], str]:
+        """Write and read back: the cache's own figures, or why there are none."""
         mark = str(beat_at).encode()
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 await self._cache.store_page(self._own_key, self._cache.loaded(1, mark))
                 held = await self._cache.get(self._own_key)
-        except CacheUnavailable as error:
-            return _sentence(error)
-        except TimeoutError:
-            return "no answer in time"
-        return None if held is not None and held.data == mark else "what was written could not be read back"
+                figures = await self._cache.figures()
+        except (CacheUnavailable, TimeoutError) as error:
+            return {}, _sentence(error)
+        if held is None or held.data != mark:
+            return {}, "what was written could not be read back"
+        # the operator has no way into Redis: it knows the cache by these
+        return {f"cache_{name}": value for name, value in figures._asdict().items()}, ""
 
 
 def _sentence(error: BaseException) -> str:

@@ -6,7 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hcs_services.cache import CachePolicy, CacheUnavailable, Change, EntityCache, Entry, FillOutcome, Lease
+from hcs_services.cache import (
+    CacheFigures,
+    CachePolicy,
+    CacheUnavailable,
+    Change,
+    EntityCache,
+    Entry,
+    FillOutcome,
+    Lease,
+)
 from hcs_services.cache.entry import decode
 
 
@@ -44,6 +53,10 @@ class MemoryCache(EntityCache):
     async def get(self, key: str) -> Entry | None:
         self._answer("get")
         return self.entries.get(key)
+
+    async def figures(self) -> CacheFigures:
+        self._answer("figures")
+        return CacheFigures(len(self.entries), 60, 1_000)
 
     async def acquire(self, key: str) -> Lease:
         self._answer("acquire")

@@ -23,7 +23,7 @@ class Api:
     def __init__(self, folder: Path) -> None:
         (folder / "tokens").mkdir()
         (folder / "tokens" / "consistency").write_text("a key")
-        self.settings = Settings(HCS_CREDENTIALS_DIR=folder, HCS_TIER="read-api")  # type: ignore[call-arg]
+        self.settings = Settings(HCS_CREDENTIALS_DIR=folder, HCS_TIER="read-api")
         self.levels = Levels()
         self.levels.cluster.commit(order_row(7), product_row(8))
         self.frozen = 0.0

@@ -47,3 +47,10 @@ def test_a_size_of_nothing_holds_nothing() -> None:
     local = LocalCache(0, 1.0, Clock())
     local.put("o:a", entry(1))
     assert local.get("o:a") is None
+
+
+def test_large_documents_push_others_out() -> None:
+    local = LocalCache(100, 1.0, Clock(), max_bytes=10)
+    for key, size in (("o:a", 4), ("o:a", 6), ("o:b", 4), ("o:c", 5)):
+        local.put(key, Entry(1, b"x" * size, 0, 1_000))
+    assert local.recent(5) == ["o:c", "o:b"]

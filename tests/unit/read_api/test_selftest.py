@@ -20,6 +20,11 @@ async def test_a_replica_and_a_cache_that_answer_are_all_it_takes() -> None:
     assert (result.ok, result.reason, result.data["replicas"], result.data["cache"]) == (True, "ReadsWork", 1, 1)
 
 
+async def test_the_caches_figures_are_told_to_who_cannot_ask_it() -> None:
+    result = await verdict(Levels())
+    assert tuple(result.data[f"cache_{name}"] for name in ("keys", "uptime_seconds", "used_bytes")) == (1, 60, 1_000)
+
+
 async def test_without_a_replica_the_primary_is_enough_and_the_message_says_so() -> None:
     levels = Levels()
     levels.cluster.replica.down = True
