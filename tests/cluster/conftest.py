@@ -1,0 +1,201 @@
+"""Stacks on a real cluster: the sample stack as `make up` leaves it, and stacks of a test's own in namespaces of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.kubectl import Kubectl, condition, until
+from tests.cluster.ledger import Ledger
+
+ROOT = Path(__file__).parents[2]
+GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
+SAMPLES_NAMESPACE = "shop"
+OPERATOR_NAMESPACE = "hcs-system"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that a test talks to."""
+
+    name: str
+    kubectl: Kubectl
+    gateway: str  # base URL
+
+    def resource(self) -> dict[str, Any]:
+        """The custom resource as it is now."""
+        document = self.kubectl.get("hcs", self.name)
+        assert document, f"no stack {self.name}"
+        return document
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """One of its conditions."""
+        return condition(self.resource(), kind)
+
+    def is_ready(self) -> bool:
+        """Whether it says Ready=True for its current spec."""
+        document = self.resource()
+        current = document.get("status", {}).get("observedGeneration") == document["metadata"]["generation"]
+        return current and condition(document, "Ready").get("status") == "True"
+
+    def until_ready(self, seconds: float = 120) -> None:
+        """Waits for Ready=True; a failure carries the condition's own words."""
+        until(f"{self.name} is Ready", lambda: self.is_ready() or None, seconds)
+
+    def until_condition(self, kind: str, status: str, seconds: float) -> dict[str, Any]:
+        """Waits until a condition has a status, and answers it."""
+        return until(
+            f"{self.name} says {kind}={status}",
+            lambda: found if (found := self.condition(kind)).get("status") == status else None,
+            seconds,
+        )
+
+    def patch(self, spec: dict[str, Any], *, check: bool = True) -> str:
+        """Changes the spec as `kubectl patch` does."""
+        return self.kubectl.patch("hcs", self.name, {"spec": spec}, check=check)
+
+    def ledger(self) -> Ledger:
+        """A new ledger over this stack and the samples."""
+        return Ledger(self.gateway, SINK, STUB)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Kubectl:
+    """The project's own cluster; never the user's current context."""
+    kubeconfig = Path(os.environ.get("HCS_TEST_KUBECONFIG", ROOT / ".kube" / "config"))
+    binary = shutil.which("kubectl", path=os.environ.get("HCS_TEST_PATH", os.environ["PATH"]))
+    if not kubeconfig.exists() or not binary:
+        pytest.fail(f"no cluster of ours at {kubeconfig}: run `make up` first", pytrace=False)
+    return Kubectl(Path(binary), kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def shop(kubectl: Kubectl) -> Stack:
+    """The sample stack, on the node ports of 127.0.0.1."""
+    stack = Stack("shop", kubectl.inside(SAMPLES_NAMESPACE), GATEWAY)
+    stack.until_ready()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def node_address(kubectl: Kubectl) -> str:
+    """The address of a node that only a fault test may stop."""
+    addresses = kubectl.items("nodes")[0]["status"]["addresses"]
+    return next(address["address"] for address in addresses if address["type"] == "InternalIP")
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """A namespace of the test's own, gone afterwards."""
+    with _namespace(kubectl) as inside:
+        yield inside
+
+
+@pytest.fixture(scope="module")
+def module_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """A namespace that the tests of one module share."""
+    with _namespace(kubectl) as inside:
+        yield inside
+
+
+@contextmanager
+def _namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+    name = f"test-{uuid.uuid4().hex[:6]}"
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        }
+    )
+    try:
+        yield kubectl.inside(name)
+    finally:
+        kubectl.delete("namespace", name, wait=False)
+
+
+@pytest.fixture
+def operator_away(kubectl: Kubectl) -> Iterator[None]:
+    """No operator runs while the test does."""
+    inside = kubectl.inside(OPERATOR_NAMESPACE)
+    name = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")[0]["metadata"]["name"]
+    replicas = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")[0]["spec"]["replicas"]
+    inside.run("scale", f"deployment/{name}", "--replicas=0")
+    until("the operator is away", lambda: not inside.items("pods", "app.kubernetes.io/name=hcs-operator"), 60)
+    yield
+    inside.run("scale", f"deployment/{name}", f"--replicas={replicas}")
+    inside.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+
+
+SMALL: dict[str, Any] = {
+    "gateway": {"replicas": 1, "service": {"type": "NodePort"}, "rateLimit": {"enabled": False}},
+    "writeApi": {"replicas": 1},
+    "asyncApi": {"replicas": 1},
+    "readApi": {"replicas": 1},
+    "workers": {
+        "concurrency": 4,
+        "prefetch": 4,
+        "handlers": {
+            "email": {"url": f"smtp://smtp-sink.{SAMPLES_NAMESPACE}.svc.cluster.local:1025"},
+            "payment": {"url": f"http://payment-stub.{SAMPLES_NAMESPACE}.svc.cluster.local:8082"},
+        },
+    },
+    "database": {"storage": {"size": "1Gi", "reclaim": "Delete"}},
+}
+
+
+def merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `change` laid over it, mappings merged."""
+    result = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def resource(name: str, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A small stack's custom resource."""
+    return {
+        "apiVersion": "highconcurrency.dev/v1alpha1",
+        "kind": "HighConcurrencyStack",
+        "metadata": {"name": name},
+        "spec": merged(SMALL, spec or {}),
+    }
+
+
+@pytest.fixture(scope="session")
+def reach(node_address: str) -> Callable[[Kubectl, str], Stack]:
+    """Makes a Stack of one that is applied and Ready, reached by its node port."""
+
+    def make(kubectl: Kubectl, name: str) -> Stack:
+        stack = Stack(name, kubectl, "")
+        stack.until_ready(300)
+        service = kubectl.get("service", f"{name}-gateway")
+        assert service, name
+        port = next(port["nodePort"] for port in service["spec"]["ports"] if port["name"] == "http")
+        return Stack(name, kubectl, f"http://{node_address}:{port}")
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def step(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Prints each test's name before and its time after, so that a long rung shows where it is."""
+    started = time.monotonic()
+    print(f"\n  {request.node.name} …", flush=True)
+    yield
+    print(f"  {request.node.name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def dump(document: object) -> str:
+    """A document as readable JSON, for assertion messages."""
+    return json.dumps(document, indent=1, default=str)

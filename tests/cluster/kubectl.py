@@ -1,0 +1,136 @@
+"""The cluster as a user sees it: kubectl, its JSON, and waiting with a deadline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+# Times that the product promises are time-outs here; a loaded machine of two cores gets three times as long.
+SLACK = 3.0
+
+
+class CommandFailed(AssertionError):
+    """A command ended with another exit code than 0; carries what it said."""
+
+
+class Late(AssertionError):
+    """Something did not become true in its time; carries what was seen last."""
+
+
+def until(what: str, probe: Callable[[], T | None], seconds: float, *, every: float = 0.5) -> T:
+    """The probe's first truthy answer; raises Late with its last answer once `seconds` × SLACK have passed."""
+    started = time.monotonic()
+    seen: object = None
+    while time.monotonic() - started < seconds * SLACK:
+        seen = probe()
+        if seen:
+            print(f"    {what}: {time.monotonic() - started:.1f} s")
+            return seen
+        time.sleep(every)
+    message = f"{what}: not within {seconds:.0f} s × {SLACK:.0f}; seen last: {seen!r}"
+    raise Late(message)
+
+
+def stays(what: str, probe: Callable[[], bool], seconds: float, *, every: float = 1.0) -> None:
+    """Asserts that the probe holds at every look for so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert probe(), f"{what}: did not last {seconds:.0f} s"
+        time.sleep(every)
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """One cluster and one namespace."""
+
+    binary: Path
+    kubeconfig: Path
+    namespace: str = "default"
+
+    def inside(self, namespace: str) -> Kubectl:
+        """The same cluster, another namespace."""
+        return Kubectl(self.binary, self.kubeconfig, namespace)
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True) -> str:
+        """What kubectl printed. Raises CommandFailed with its own words."""
+        done = subprocess.run(
+            [str(self.binary), "--namespace", self.namespace, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        if check and done.returncode:
+            raise CommandFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    def get(self, kind: str, name: str) -> Document | None:
+        """One object, or None where there is none."""
+        text = self.run("get", kind, name, "--ignore-not-found", "--output=json")
+        return json.loads(text) if text.strip() else None
+
+    def items(self, kind: str, selector: str = "") -> list[Document]:
+        """The objects of a kind that a label selector picks."""
+        found: list[Document] = json.loads(self.run("get", kind, f"--selector={selector}", "--output=json"))["items"]
+        return found
+
+    def apply(self, *documents: Mapping[str, Any]) -> str:
+        """Applies documents as `kubectl apply -f -` does."""
+        return self.run("apply", "--filename=-", stdin=yaml.safe_dump_all(documents))
+
+    def patch(self, kind: str, name: str, change: Mapping[str, Any], *, check: bool = True) -> str:
+        """Merges a change into an object."""
+        return self.run("patch", kind, name, "--type=merge", f"--patch={json.dumps(change)}", check=check)
+
+    def delete(self, kind: str, *names: str, wait: bool = True) -> str:
+        """Deletes objects; with `wait`, returns once they are gone."""
+        return self.run("delete", kind, *names, f"--wait={str(wait).lower()}", "--ignore-not-found", timeout=300)
+
+    def pods(self, stack: str, component: str) -> list[Document]:
+        """A tier's pods that are not on their way out."""
+        pods = self.items("pods", f"highconcurrency.dev/stack={stack},app.kubernetes.io/component={component}")
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def events(self, about: str) -> list[Document]:
+        """The events that regard an object of that name."""
+        return [event for event in self.items("events") if event["involvedObject"]["name"] == about]
+
+    def kill_container(self, pod: str, container: str, signal: str = "KILL") -> str:
+        """Kills a container's main process from its node, as a crash would; PID 1 cannot be killed from inside."""
+        document = self.get("pod", pod)
+        assert document, pod
+        container_id = next(
+            status["containerID"].removeprefix("containerd://")
+            for status in document["status"]["containerStatuses"]
+            if status["name"] == container
+        )
+        return in_node(
+            document["spec"]["nodeName"], "ctr", "-n", "k8s.io", "task", "kill", "-s", f"SIG{signal}", container_id
+        )
+
+
+def in_node(node: str, *command: str) -> str:
+    """Runs a command inside a kind node's container."""
+    done = subprocess.run(["docker", "exec", node, *command], capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise CommandFailed(f"{node}: {' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def condition(document: Mapping[str, Any] | None, kind: str) -> Document:
+    """A condition of a resource; an empty one where it is not set yet."""
+    conditions = ((document or {}).get("status") or {}).get("conditions") or []
+    return next((entry for entry in conditions if entry["type"] == kind), {})

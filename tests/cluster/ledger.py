@@ -1,0 +1,271 @@
+"""A client that writes down every answer, and the sums that must hold once it has stopped.
+
+Acknowledged (2xx) must be there, refused (4xx) must not, and whatever is neither (a 5xx, a time-out, a reset) is unknown
+and settled by sending the same idempotency key again. Effects are counted where they happen: mails at the sink, charges at the
+payment stub, stock and orders in the primary's own answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from tests.cluster.kubectl import until
+
+STOCK = 1_000_000
+USERS = 10
+PRICE = Decimal("2.50")
+FRESH = {"Cache-Control": "no-cache"}
+
+
+@dataclass
+class Attempt:
+    """One write: what was asked, under which key, and what came of it."""
+
+    path: str
+    body: dict[str, Any]
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    at: float = 0.0
+    status: int = 0  # 0: no answer
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the answer says for sure what happened."""
+        return 200 <= self.status < 500 and self.status not in {408, 409, 429}
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the product promised to keep it."""
+        return 200 <= self.status < 300
+
+
+class Ledger:
+    """The record of a load of orders and tasks against one stack."""
+
+    def __init__(self, gateway: str, sink: str, stub: str) -> None:
+        self.gateway, self.sink, self.stub = gateway, sink, stub
+        self.run = uuid.uuid4().hex[:8]
+        self.product = f"ledger-{self.run}"
+        self.users = [f"u-{self.run}-{number}" for number in range(USERS)]
+        self.orders: list[Attempt] = []
+        self.mails: list[Attempt] = []
+        self.payments: list[Attempt] = []
+
+    @contextmanager
+    def trickle(self, orders_per_second: float = 20, tasks_per_second: float = 5) -> Iterator[Ledger]:
+        """Sends a steady load from a thread of its own while the body runs; at least 200 acknowledged before and after it."""
+        self._in_new_loop(self._open_shop())
+        load = _Load(self, orders_per_second, tasks_per_second)
+        with load:
+            until("200 orders acknowledged before", lambda: self._acknowledged(self.orders) >= 200, 60)
+            yield self
+            mark = self._acknowledged(self.orders)
+            until("200 orders acknowledged after", lambda: self._acknowledged(self.orders) >= mark + 200, 120)
+        self.gap = load.longest_gap()
+
+    def send_one_mail(self) -> None:
+        """Gives the workers one task."""
+        attempt = self.next_task(0)
+
+        async def once() -> None:
+            async with aiohttp.ClientSession() as http:
+                await send(http, self.gateway, attempt)
+
+        self._in_new_loop(once())
+
+    def settle_and_balance(self) -> str:
+        """Settles the unknown by their keys, then asserts every sum; answers a line of figures for the report."""
+        unknown = sum(not attempt.settled for attempt in [*self.orders, *self.mails, *self.payments])
+        self._in_new_loop(self._settle())
+        self._in_new_loop(self._balance())
+        return (
+            f"{self._acknowledged(self.orders)} orders, {self._acknowledged(self.mails)} mails, "
+            f"{self._acknowledged(self.payments)} payments acknowledged; {unknown} unknown, all settled; "
+            f"lost 0, doubled 0; longest gap between acknowledged orders {self.gap:.1f} s"
+        )
+
+    @staticmethod
+    def _acknowledged(attempts: list[Attempt]) -> int:
+        return sum(attempt.acknowledged for attempt in attempts)
+
+    @staticmethod
+    def _in_new_loop(work: Any) -> None:
+        asyncio.run(work)
+
+    async def _open_shop(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            product = Attempt(
+                "/products", {"product_id": self.product, "name": "Ledger", "price": str(PRICE), "stock": STOCK}
+            )
+            await send(http, self.gateway, product)
+            assert product.status == 201, product
+
+    def next_order(self, number: int) -> Attempt:
+        """The load's next order; quantities differ so that a sum of them means something."""
+        body = {"user_id": self.users[number % USERS], "product_id": self.product, "quantity": 1 + number % 3}
+        self.orders.append(attempt := Attempt("/orders", body))
+        return attempt
+
+    def next_task(self, number: int) -> Attempt:
+        """The load's next task: a mail, or a payment for an order that was acknowledged and not paid for yet."""
+        paid = {attempt.body["order_id"] for attempt in self.payments}
+        unpaid = next((o.answer for o in self.orders if o.acknowledged and o.answer["order_id"] not in paid), None)
+        if number % 2 and unpaid:
+            body = {
+                "order_id": unpaid["order_id"],
+                "amount": unpaid["total_amount"],
+                "currency": "EUR",
+                "method_token": "tok_ok",
+            }
+            self.payments.append(attempt := Attempt("/payments", body))
+        else:
+            to = f"mail-{self.run}-{number}@customers.example"
+            body = {"user_id": self.users[0], "to": to, "subject": "Ledger", "body": "One line."}
+            self.mails.append(attempt := Attempt("/notifications", body))
+        return attempt
+
+    async def _settle(self) -> None:
+        deadline = time.monotonic() + 120
+        async with aiohttp.ClientSession() as http:
+            while open_ones := [a for a in [*self.orders, *self.mails, *self.payments] if not a.settled]:
+                assert time.monotonic() < deadline, f"{len(open_ones)} could not be settled, the first: {open_ones[0]}"
+                for attempt in open_ones:
+                    await send(http, self.gateway, attempt)
+
+    async def _balance(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            rows = await self._rows(http)
+            acknowledged = {a.answer["order_id"]: a for a in self.orders if a.acknowledged}
+            assert set(rows) - set(acknowledged) == set(), "orders that nobody was promised"
+            assert set(acknowledged) - set(rows) == set(), "acknowledged orders that are lost"
+            async with http.get(f"{self.gateway}/api/v1/products/{self.product}", headers=FRESH) as answer:
+                left = (await answer.json())["stock"]
+            assert left == STOCK - sum(row["quantity"] for row in rows.values()), "stock and orders disagree"
+            await self._until_effects(http)
+
+    async def _rows(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
+        """Every order of the ledger's users, from the primary."""
+        rows: dict[str, dict[str, Any]] = {}
+        for user in self.users:
+            cursor = ""
+            while True:
+                url = f"{self.gateway}/api/v1/users/{user}/orders?limit=100{cursor}"
+                async with http.get(url, headers=FRESH) as answer:
+                    assert answer.status == 200, await answer.text()
+                    page = await answer.json()
+                rows |= {row["order_id"]: row for row in page["items"]}
+                if not page["next_cursor"]:
+                    break
+                cursor = f"&cursor={page['next_cursor']}"
+        return rows
+
+    async def _until_effects(self, http: aiohttp.ClientSession) -> None:
+        """Waits until each accepted task had its effect, then asserts that none had two."""
+        deadline = time.monotonic() + 180
+        missing = await self._missing_effects(http)
+        while missing and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            missing = await self._missing_effects(http)
+        assert not missing, f"accepted tasks without an effect: {missing[:5]} ({len(missing)})"
+        charges = await self._charges(http)
+        for payment in self.payments:
+            if payment.acknowledged:
+                amount = Decimal(payment.body["amount"])
+                assert charges.count((payment.body["order_id"], amount)) == 1, (
+                    f"not charged exactly once: {payment.body}"
+                )
+
+    async def _missing_effects(self, http: aiohttp.ClientSession) -> list[str]:
+        rows = await self._rows(http)
+        paid = {key for key, row in rows.items() if row["status"] == "PAID"}
+        missing = [a.body["order_id"] for a in self.payments if a.acknowledged and a.body["order_id"] not in paid]
+        for mail in (a for a in self.mails if a.acknowledged):
+            async with http.get(f"{self.sink}/messages", params={"to": mail.body["to"]}) as answer:
+                messages = await answer.json()
+            ids = {message["message_id"] for message in messages}
+            assert len(ids) <= 1, f"one mail under two Message-IDs: {ids}"
+            if not ids:
+                missing.append(mail.body["to"])
+        return missing
+
+    async def _charges(self, http: aiohttp.ClientSession) -> list[tuple[str, Decimal]]:
+        async with http.get(f"{self.stub}/charges") as answer:
+            return [(charge["order_id"], Decimal(charge["amount"])) for charge in await answer.json()]
+
+
+async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
+    """Sends one attempt under its key and records the answer; no answer leaves status 0."""
+    attempt.at = time.monotonic()
+    try:
+        async with http.post(
+            f"{gateway}/api/v1{attempt.path}",
+            json=attempt.body,
+            headers={"Idempotency-Key": attempt.key},
+            timeout=aiohttp.ClientTimeout(total=15),
+        ) as answer:
+            body = await answer.json()
+            attempt.status, attempt.answer = answer.status, body
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        attempt.status = 0
+
+
+class _Load:
+    """An open-loop load in a thread with its own event loop; bounded to 400 requests in flight."""
+
+    def __init__(self, ledger: Ledger, orders_per_second: float, tasks_per_second: float) -> None:
+        self._ledger = ledger
+        self._rates = ((ledger.next_order, orders_per_second), (ledger.next_task, tasks_per_second))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._answered: list[float] = []
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive(), "the load does not stop"
+
+    def longest_gap(self) -> float:
+        """Seconds between two acknowledged orders, at the most."""
+        times = sorted(self._answered)
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+
+    async def _run(self) -> None:
+        connector = aiohttp.TCPConnector(limit=400)
+        async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as group:
+            for make, rate in self._rates:
+                if rate:
+                    group.create_task(self._pace(http, make, rate))
+
+    async def _pace(self, http: aiohttp.ClientSession, make: Any, rate: float) -> None:
+        gate = asyncio.Semaphore(400)
+        started, number = time.monotonic(), 0
+        async with asyncio.TaskGroup() as group:
+            while not self._stop.is_set():
+                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+                await gate.acquire()
+                group.create_task(self._one(http, make(number), gate))
+                number += 1
+
+    async def _one(self, http: aiohttp.ClientSession, attempt: Attempt, gate: asyncio.Semaphore) -> None:
+        try:
+            await send(http, self._ledger.gateway, attempt)
+            if attempt.acknowledged and attempt.path == "/orders":
+                self._answered.append(time.monotonic())
+        finally:
+            gate.release()
