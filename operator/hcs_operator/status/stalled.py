@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hcs_operator.api.observed import Reason
 from hcs_operator.status.broken_pods import hopeless
 from hcs_operator.status.facts import Facts, Verdict, no, yes
+from hcs_operator.status.failed_migration import failed
 from hcs_operator.status.user_secrets import lacking
 
 
@@ -22,4 +23,5 @@ def _obstacles(facts: Facts) -> Iterator[Reason]:
     yield from facts.outlook.problems
     if facts.plan is not None and facts.plan.problem is not None:
         yield facts.plan.problem
+    yield from failed(facts)
     yield from hopeless(facts)

@@ -16,7 +16,7 @@ from tests.unit.status.seen import (
     workload,
 )
 
-from hcs_operator.api.observed import Gate, Outlook, Reason, Scaling
+from hcs_operator.api.observed import Child, Gate, Outlook, Reason, Scaling
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.status.facts import Facts, Verdict
 from hcs_operator.status.render import judged
@@ -131,6 +131,13 @@ def test_a_database_password_that_mysql_would_refuse_is_named_and_not_shown() ->
     assert found["Stalled"].reason == "PasswordTooLong"
     assert "repl-password" in found["Stalled"].message
     assert "x" * 33 not in found["Stalled"].message
+
+
+def test_a_migration_that_gave_up_says_how_it_is_tried_again() -> None:
+    job = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+    found = verdicts(outlook(snapshot(live={**snapshot().live, Child("Job", "shop-migrate-1"): job})))["Stalled"]
+    assert found.reason == "MigrationFailed"
+    assert "kubectl delete job shop-migrate-1" in found.message
 
 
 def test_several_obstacles_are_counted_and_the_first_is_told_in_full() -> None:
