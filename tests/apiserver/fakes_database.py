@@ -111,9 +111,9 @@ class FakeDatabase:
         volume.group = wanted
 
     def _clone(self, step: Clone, volume: Volume) -> None:
-        if not GtidSet.parse(volume.executed) <= GtidSet.parse(step.held):
-            raise Refused(f"{step.reader.name} holds more")
         donor = self.volume(step.donor.name)
+        if not GtidSet.parse(volume.executed) <= GtidSet.parse(donor.executed):
+            raise Refused(f"{step.reader.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None
         copied = Volume(donor.group, donor.executed, carried, CloneState("Completed", "", 0.0))
         self.volumes[step.reader.name] = copied

@@ -47,7 +47,7 @@ class MySQL:
 
         def do() -> None:
             with self._session(instance, seconds=STEP_SECONDS) as session:
-                steps.perform(step, session)
+                steps.perform(step, session, lambda other: self._session(other, seconds=STEP_SECONDS))
 
         await self._in_thread(do)
 

@@ -1,7 +1,10 @@
 """The plan's steps in SQL. Each looks before it acts and can be repeated."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import assert_never
 
+from hcs_operator.api.database import Instance
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep
 from hcs_operator.mysql import facts
@@ -17,13 +20,16 @@ CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %
 _MANAGE = "SELECT asynchronous_connection_failover_add_managed('', 'GroupReplication', %s, %s, %s, '', 80, 60)"
 
 
-def perform(step: SqlStep, session: Session) -> None:
-    """Carry out one step in a session at its instance; raises DatabaseError."""
+Opener = Callable[[Instance], AbstractContextManager[Session]]
+
+
+def perform(step: SqlStep, session: Session, opener: Opener) -> None:
+    """Carry out one step in a session at its instance; raises DatabaseError. `opener` reaches any other instance."""
     match step:
         case Found():
             _found(step, session)
         case Clone():
-            _clone(step, session)
+            _clone(step, session, opener)
         case Follow():
             _follow(step, session)
         case Resume():
@@ -55,13 +61,15 @@ def _found(step: Found, session: Session) -> None:
     )
 
 
-def _clone(step: Clone, session: Session) -> None:
-    more = _executed(session) - GtidSet.parse(step.held)
+def _clone(step: Clone, session: Session, opener: Opener) -> None:
+    own = _executed(session)
+    with opener(step.donor) as donor:
+        more = own - _executed(donor)
     if more:
-        raise Refused(f"{step.reader.name} holds {more} since it was judged; it is not overwritten")
+        raise Refused(f"{step.reader.name} holds {more}, which {step.donor.name} lacks; it is not overwritten")
     session.run("STOP REPLICA")
     session.run("SET GLOBAL clone_valid_donor_list = %s", f"{step.donor.host}:{step.donor.port}")
-    # A clone needs an open server; the copy starts closed again by my.cnf, and one that failed is closed by step `Close`.
+    # A clone needs an open server. The copy starts closed by my.cnf; after a clone that failed, `Close` is planned.
     session.run("SET GLOBAL super_read_only = OFF")
     session.launch(
         "CLONE INSTANCE FROM %s@%s:%s IDENTIFIED BY %s REQUIRE SSL",

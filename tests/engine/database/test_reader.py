@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Role
 from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.steps import Clone
+from hcs_operator.mysql.errors import Refused
 from hcs_operator.mysql.session import over_tls
 
 pytestmark = pytest.mark.engine
@@ -179,4 +182,12 @@ def test_a_reader_with_transactions_of_its_own_is_named_and_left_as_it_is(stack:
     assert planned.problem.word == "ReaderDiverged"
     assert pod.name in planned.problem.message
     assert not [step for step in planned.steps if getattr(step, "reader", None) and step.reader.name == pod.name]  # type: ignore[union-attr]
+    assert pod.server.ask("SHOW DATABASES LIKE 'own'")
+
+
+def test_a_clone_from_an_old_look_is_refused_by_a_reader_that_holds_more(stack: Trial) -> None:
+    pod = reader(stack, 1)
+    step = Clone(stack.instance(pod), stack.instance(member(stack)), stack.instance(pod, "hcs_repl").access)
+    with pytest.raises(Refused, match="not overwritten"):
+        asyncio.run(stack.port.perform(step))
     assert pod.server.ask("SHOW DATABASES LIKE 'own'")

@@ -98,6 +98,10 @@ def _unclaimed(view: DatabaseView) -> Finding:
         return Finding(step=_claim(view, seed, seed.facts.member_group.epoch, group_name))
     if _copies(view):
         return Finding(problem=_lost(view, view.of(Role.MEMBER)[0]))
+    silent = next((reader for reader in view.of(Role.READER) if reader.facts is None), None)
+    if silent is not None:
+        words = f"{silent.instance.name} may hold a copy of the data and does not answer; nothing is founded before."
+        return Finding(waiting=Reason("ReaderSilent", words))
     epoch = 1
     group_name = str(uuid5(NAMESPACE_URL, f"https://highconcurrency.dev/{view.uid}/{epoch}"))
     return Finding(step=_claim(view, view.of(Role.MEMBER)[0], epoch, group_name))
@@ -114,7 +118,8 @@ def _claimed(
     if row is None and bootstrapped:
         return Finding(problem=_lost(view, seed))
     if row is None:
-        return Finding(step=Found(seed.instance, claim["epoch"], claim["groupName"]))
+        claimed = _claim(view, seed, claim["epoch"], claim["groupName"])
+        return Finding(step=Found(claimed, seed.instance))
     if row.group_name != claim["groupName"]:
         words = (
             f"The volume of {name} belongs to group {row.group_name}, this stack to {claim['groupName']}. "

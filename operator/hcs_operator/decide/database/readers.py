@@ -48,7 +48,7 @@ def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) ->
     """Return the least loaded healthy reader, else a secondary, else the primary; None while a clone is under way."""
     if any(_cloning(reader.facts) for reader in view.of(Role.READER)):
         return None
-    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and reader.facts]
+    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
     secondaries = [
         member
         for member in view.of(Role.MEMBER)
@@ -59,6 +59,11 @@ def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) ->
 
 def _load(candidate: InstanceView) -> tuple[int, str]:
     return candidate.facts.busy_reads if candidate.facts else 0, candidate.instance.name
+
+
+def _follows(facts: Facts | None) -> bool:
+    channel = facts.channel if facts else None
+    return channel is not None and channel.receiving == "ON" and channel.applying
 
 
 def _cloning(facts: Facts | None) -> bool:
@@ -96,6 +101,10 @@ def _channel(reader: InstanceView, facts: Facts, channel: Channel, around: Surro
         return _without_binary_log(reader, facts, around)
     if channel.error_number and channel.error_number not in _CONNECTING and not channel.applying:
         return Care("Broken", f"error {channel.error_number}: {channel.error}", problem=_broken(reader, channel))
+    return _healthy(reader, facts, channel)
+
+
+def _healthy(reader: InstanceView, facts: Facts, channel: Channel) -> Care:
     if channel.receiving == "OFF" or not channel.applying:
         return Care("Stopped", "its replication is started again", Resume(reader.instance))
     if not facts.super_read_only:
@@ -121,12 +130,12 @@ def _without_binary_log(reader: InstanceView, facts: Facts, around: Surroundings
 
 
 def _clone(reader: InstanceView, facts: Facts, around: Surroundings, why: str) -> Care:
-    if around.donor is None or around.donor.instance.name == reader.instance.name:
+    if around.donor is None:
         return Care("Waiting", f"{why}; another copy is being made", operation="CloneReader")
     last = facts.clone
     if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
         return Care("Waiting", f"the last copy failed: {last.error}", operation="CloneReader")
-    step = Clone(reader.instance, around.donor.instance, facts.gtid_executed, around.replication)
+    step = Clone(reader.instance, around.donor.instance, around.replication)
     return Care("Cloning", f"{why}; it is copied from {around.donor.instance.name}", step, "CloneReader")
 
 

@@ -24,22 +24,32 @@ class Claim:
 class Found:
     """Found the claimed group on its seed: write the `hcs_meta.member_group` row, by which the seed's agent bootstraps.
 
-    Refused by an instance that holds transactions or another group's row.
+    Refused by an instance that holds transactions or another group's row, and once status says that it was done.
     """
 
+    claim: Claim
     seed: Instance
-    epoch: int
-    group_name: str
+
+    @property
+    def epoch(self) -> int:
+        """Rises with each founding."""
+        return self.claim.epoch
+
+    @property
+    def group_name(self) -> str:
+        """UUID of the group."""
+        return self.claim.group_name
 
 
 @dataclass(frozen=True)
 class Clone:
-    """Start `CLONE INSTANCE` on a reader and leave it running; its mysqld ends and is restarted over the copy."""
+    """Start `CLONE INSTANCE` on a reader and leave it running; its mysqld ends and is restarted over the copy.
+
+    Refused unless the donor, asked once more, has each transaction that the reader has.
+    """
 
     reader: Instance
     donor: Instance
-    held: str
-    """The reader's GTID set as it was judged; the step is refused when the reader holds more by now."""
     replication: Access = field(repr=False, compare=False)
 
 

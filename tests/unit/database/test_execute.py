@@ -1,0 +1,119 @@
+"""Steps carried out: the claim as compare and swap, the founding looked at once more, pods deleted by uid."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.apiserver.fakes_database import FakeDatabase
+from tests.unit.database.views import GROUP, OTHER_GROUP, view_of
+
+from hcs_operator.act.database import execute
+from hcs_operator.api.database import Role
+from hcs_operator.decide.database.steps import Claim, Found, Recreate, Step
+from hcs_operator.kube.errors import Conflict
+from hcs_operator.kube.fake import Cluster
+from hcs_operator.kube.port import Ref
+from hcs_operator.kube.resources import API_VERSION, STACK_KIND
+from hcs_operator.mysql.errors import Refused
+
+pytestmark = pytest.mark.unit
+
+STACK = Ref(STACK_KIND, "shop", "shop")
+SEED = view_of(None, Role.MEMBER).instance
+
+
+class Stage:
+    """An API server with one stack, and a database, in memory."""
+
+    def __init__(self) -> None:
+        self.cluster, self.database = Cluster(), FakeDatabase()
+        made = self.cluster.put(
+            {"apiVersion": API_VERSION, "kind": STACK_KIND, "metadata": {"name": "shop", "namespace": "shop"}}
+        )
+        self.uid: str = made["metadata"]["uid"]
+
+    def claim(self, **changes: Any) -> Claim:
+        arguments = {"seed": SEED.name, "epoch": 1, "group_name": GROUP, "uid": self.uid, **changes}
+        return Claim("shop", "shop", **arguments)
+
+    def do(self, step: Step) -> None:
+        asyncio.run(execute(step, self.database, self.cluster))
+
+    def write(self, **status: Any) -> None:
+        document = {"apiVersion": API_VERSION, "kind": STACK_KIND, "metadata": {"name": "shop", "namespace": "shop"}}
+        written = {**document, "status": {"database": status}}
+        asyncio.run(self.cluster.apply(written, manager="hcs-operator-status", subresource="status"))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = (self.cluster.objects[STACK].get("status") or {}).get("database") or {}
+        return found
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_a_claim_is_written_once_and_can_be_repeated(stage: Stage) -> None:
+    stage.do(stage.claim())
+    writes = len(stage.cluster.writes)
+    stage.do(stage.claim())
+    assert stage.status["claim"] == {"seed": SEED.name, "epoch": 1, "groupName": GROUP}
+    assert len(stage.cluster.writes) == writes
+
+
+def test_of_two_claims_the_first_stays(stage: Stage) -> None:
+    stage.do(stage.claim())
+    with pytest.raises(Conflict):
+        stage.do(stage.claim(group_name=OTHER_GROUP))
+    assert stage.status["claim"]["groupName"] == GROUP
+
+
+def test_a_claim_for_a_stack_that_was_made_anew_is_refused(stage: Stage) -> None:
+    with pytest.raises(Conflict):
+        stage.do(stage.claim(uid="an earlier stack's"))
+
+
+def test_a_status_written_beside_a_claim_keeps_it(stage: Stage) -> None:
+    stage.do(stage.claim())
+    stage.write(bootstrapped=False)
+    stage.write(bootstrapped=True)
+    assert stage.status["claim"]["groupName"] == GROUP
+
+
+def test_a_claimed_group_is_founded(stage: Stage) -> None:
+    stage.do(stage.claim())
+    stage.do(Found(stage.claim(), SEED))
+    group = stage.database.volume(SEED.name).group
+    assert group
+    assert group.group_name == GROUP
+
+
+def test_nothing_is_founded_without_its_claim(stage: Stage) -> None:
+    with pytest.raises(Conflict):
+        stage.do(Found(stage.claim(), SEED))
+
+
+def test_a_founding_from_an_old_look_is_refused_once_it_was_done(stage: Stage) -> None:
+    stage.do(stage.claim())
+    stage.write(bootstrapped=True)
+    with pytest.raises(Conflict):
+        stage.do(Found(stage.claim(), SEED))
+    assert stage.database.performed == []
+
+
+def test_an_instance_with_data_refuses_to_be_founded(stage: Stage) -> None:
+    stage.do(stage.claim())
+    stage.database.volume(SEED.name).executed = f"{OTHER_GROUP}:1"
+    with pytest.raises(Refused):
+        stage.do(Found(stage.claim(), SEED))
+
+
+def test_a_pod_is_deleted_by_its_uid(stage: Stage) -> None:
+    stage.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop-db-0-0", "namespace": "shop"}})
+    with pytest.raises(Conflict):
+        stage.do(Recreate("shop", "shop-db-0-0", "an older pod's", "why"))
+    assert Ref("Pod", "shop", "shop-db-0-0") in stage.cluster.objects

@@ -1,0 +1,155 @@
+"""Founding the group, once, and what is made of data that is found or missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.database.views import (
+    CLAIM,
+    EMPTY,
+    FOLLOWING,
+    FOUNDED,
+    GROUP,
+    NOW,
+    OTHER_GROUP,
+    PRIMARY,
+    WITH_GROUP,
+    member,
+    reader,
+    view,
+)
+
+from hcs_operator.api.database import DatabaseView, Facts, MemberGroup
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Claim, Found
+
+pytestmark = pytest.mark.unit
+
+
+def planned(seen: DatabaseView, previous: dict[str, Any] | None = None) -> DatabasePlan:
+    return plan(seen, previous=previous or {}, journal=None, now=NOW)
+
+
+def test_an_empty_member_is_claimed_before_anything_else() -> None:
+    (step,) = planned(view(member(EMPTY))).steps
+    assert isinstance(step, Claim)
+    assert (step.seed, step.epoch, step.uid) == ("shop-db-0-0", 1, "cr-uid")
+
+
+def test_two_operators_claim_the_same_group_and_another_stack_another_one() -> None:
+    (ours,) = planned(view(member(EMPTY))).steps
+    (again,) = planned(view(member(EMPTY))).steps
+    (other,) = planned(view(member(EMPTY), uid="another")).steps
+    assert ours == again
+    assert isinstance(ours, Claim)
+    assert isinstance(other, Claim)
+    assert ours.group_name != other.group_name
+
+
+def test_the_claimed_group_is_founded_on_its_seed() -> None:
+    found = planned(view(member(EMPTY)), {"claim": CLAIM})
+    (step,) = found.steps
+    assert isinstance(step, Found)
+    assert (step.seed.name, step.group_name, step.epoch) == ("shop-db-0-0", GROUP, 1)
+    assert found.status["bootstrapped"] is False
+
+
+def test_a_running_group_is_written_down_before_anything_uses_it() -> None:
+    first = planned(view(member(PRIMARY)), {"claim": CLAIM})
+    assert first.status["bootstrapped"] is True
+    assert not first.primary_ready
+    assert first.waiting
+    second = planned(view(member(PRIMARY)), {"claim": CLAIM, **first.status})
+    assert second.primary_ready
+    assert second.waiting is None
+
+
+def test_kept_data_is_adopted_under_its_own_group() -> None:
+    (step,) = planned(view(member(WITH_GROUP))).steps
+    assert isinstance(step, Claim)
+    assert step.group_name == GROUP
+
+
+def test_a_restarting_member_is_waited_for() -> None:
+    found = planned(view(member(WITH_GROUP)), FOUNDED)
+    assert found.steps == ()
+    assert found.problem is None
+    assert found.waiting
+    assert found.waiting.word == "GroupStarting"
+
+
+@pytest.mark.parametrize(
+    ("facts", "previous", "word"),
+    [
+        (EMPTY, FOUNDED, "VolumeLost"),
+        (replace(EMPTY, gtid_executed=f"{OTHER_GROUP}:1-3"), {}, "DataWithoutGroup"),
+        (replace(EMPTY, gtid_executed=f"{OTHER_GROUP}:1-3"), FOUNDED, "DataWithoutGroup"),
+        (replace(WITH_GROUP, member_group=MemberGroup(OTHER_GROUP, 1, solo=True)), FOUNDED, "DataOfAnotherGroup"),
+        (replace(PRIMARY, member_group=MemberGroup(OTHER_GROUP, 1, solo=True)), FOUNDED, "DataOfAnotherGroup"),
+    ],
+)
+def test_data_that_is_not_as_it_was_stalls_and_is_left_alone(facts: Facts, previous: dict[str, Any], word: str) -> None:
+    found = planned(view(member(facts)), previous)
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == word
+    assert not found.primary_ready
+
+
+def test_an_empty_member_beside_a_reader_with_data_is_a_lost_volume_even_without_status() -> None:
+    found = planned(view(member(EMPTY), reader(FOLLOWING)))
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == "VolumeLost"
+    assert "shop-replica-0-0" in found.problem.message
+
+
+def test_nothing_is_founded_while_a_reader_that_may_hold_a_copy_is_silent() -> None:
+    found = planned(view(member(EMPTY), reader(None)))
+    assert found.steps == ()
+    assert found.waiting
+    assert found.waiting.word == "ReaderSilent"
+
+
+def test_a_silent_member_is_waited_for_and_nothing_is_claimed() -> None:
+    found = planned(view(member(None, silence=Reason("AccessDenied", "the agent has not set it"))))
+    assert found.steps == ()
+    assert found.waiting
+    assert "the agent has not set it" in found.waiting.message
+
+
+def test_a_member_that_crashes_over_its_data_stalls_with_the_remedy() -> None:
+    problem = Reason("CrashLoopBackOff", "container mysqld of pod shop-db-0-0 is in CrashLoopBackOff")
+    found = planned(view(member(None, problem=problem, ready=False)), FOUNDED)
+    assert found.problem
+    assert found.problem.word == "MemberCrashing"
+    assert "backup" in found.problem.message
+    assert found.steps == ()
+
+
+def test_a_member_whose_pod_is_gone_for_a_moment_is_no_reason_to_found() -> None:
+    assert planned(view(), FOUNDED).steps == ()
+    assert planned(view()).steps == ()
+
+
+def test_two_members_that_both_claim_to_lead_are_not_relied_on() -> None:
+    found = planned(view(member(PRIMARY), member(PRIMARY, 1), members_wanted=3), FOUNDED)
+    assert not found.primary_ready
+    assert found.steps == ()
+
+
+def test_a_primary_without_a_majority_is_none() -> None:
+    cut_off = replace(PRIMARY, group=replace(PRIMARY.group, online=1, total=3))
+    assert not planned(view(member(cut_off)), FOUNDED).primary_ready
+
+
+def test_a_group_of_one_says_that_its_durability_rests_on_one_volume() -> None:
+    found = planned(view(member(PRIMARY)), FOUNDED)
+    assert found.durability
+    assert found.durability.word == "SingleMember"
+    assert found.status["safeToLosePrimary"] is False
+    assert found.status["currentPrimary"] == "shop-db-0-0"

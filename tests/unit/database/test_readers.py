@@ -1,0 +1,263 @@
+"""Readers: provisioned, judged, repaired, drained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.database.views import (
+    CHANNEL,
+    EMPTY,
+    FOLLOWING,
+    FOUNDED,
+    GROUP,
+    NOW,
+    OTHER_GROUP,
+    PRIMARY,
+    WITH_GROUP,
+    member,
+    reader,
+    view,
+)
+
+from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, CloneState, Facts, Heartbeat, InstanceView
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Clone, Close, Follow, Quiesce, Resume
+
+pytestmark = pytest.mark.unit
+
+NAME = "shop-replica-0-0"
+
+
+def planned(*readers: InstanceView, primary: Facts = PRIMARY, **options: Any) -> DatabasePlan:
+    previous = {**FOUNDED, **options.pop("previous", {})}
+    arguments = {"journal": None, "now": NOW, **options}
+    return plan(view(member(primary), *readers), previous=previous, **arguments)
+
+
+def behind(seconds: float) -> Facts:
+    return replace(FOLLOWING, heartbeat=Heartbeat(NOW - seconds, 0.0))
+
+
+def eligible(*names: str) -> dict[str, Any]:
+    return {"instances": [{"name": name, "readEligible": True} for name in names]}
+
+
+def test_an_empty_reader_is_cloned_from_the_primary_when_there_is_nobody_else() -> None:
+    (step,) = planned(reader(EMPTY)).steps
+    assert isinstance(step, Clone)
+    assert (step.reader.name, step.donor.name) == (NAME, "shop-db-0-0")
+
+
+def test_a_reader_is_rather_cloned_from_the_least_loaded_reader() -> None:
+    busy = reader(replace(FOLLOWING, busy_reads=9), 0)
+    (step,) = planned(busy, reader(replace(FOLLOWING, busy_reads=1), 1), reader(EMPTY, 2)).steps
+    assert isinstance(step, Clone)
+    assert step.donor.name == "shop-replica-0-1"
+
+
+def test_a_reader_is_rather_cloned_from_a_secondary_than_from_the_primary() -> None:
+    group = replace(PRIMARY.group, online=2, total=2)
+    secondary = replace(WITH_GROUP, group=replace(group, role="SECONDARY"))
+    seen = view(member(replace(PRIMARY, group=group)), member(secondary, 1), reader(EMPTY))
+    (step,) = plan(seen, previous=FOUNDED, journal=None, now=NOW).steps
+    assert isinstance(step, Clone)
+    assert step.donor.name == "shop-db-0-1"
+
+
+def test_one_reader_is_cloned_at_a_time() -> None:
+    steps = planned(reader(EMPTY, 0), reader(EMPTY, 1)).steps
+    assert [step.reader.name for step in steps if isinstance(step, Clone)] == [NAME]
+
+
+def test_a_running_clone_is_left_alone_and_journalled() -> None:
+    cloning = replace(EMPTY, clone=CloneState("In Progress", "", None))
+    found = planned(reader(cloning, 0), reader(EMPTY, 1))
+    assert found.steps == ()
+    assert found.journal
+    assert (found.journal["operation"], found.journal["instance"]) == ("CloneReader", NAME)
+
+
+def test_a_failed_clone_is_repeated_after_a_while() -> None:
+    assert planned(reader(replace(EMPTY, clone=CloneState("Failed", "network", 5.0)))).steps == ()
+    (step,) = planned(reader(replace(EMPTY, clone=CloneState("Failed", "network", 31.0)))).steps
+    assert isinstance(step, Clone)
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [None, replace(CHANNEL, owned=False), replace(CHANNEL, managed_group=OTHER_GROUP)],
+    ids=["none", "carried over by a clone", "of another group"],
+)
+def test_a_copy_without_a_channel_of_its_own_is_given_one(channel: Any) -> None:
+    (step,) = planned(reader(replace(FOLLOWING, channel=channel))).steps
+    assert isinstance(step, Follow)
+    assert (step.source.name, step.group_name) == ("shop-db-0-0", GROUP)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"receiving": "OFF"}, Resume),
+        ({"applying": False}, Resume),
+        ({"receiving": "CONNECTING", "error_number": 1045}, Follow),
+        ({"receiving": "CONNECTING", "error_number": 2003}, None),
+        ({"receiving": "CONNECTING"}, None),
+        ({}, None),
+    ],
+)
+def test_a_channel_is_helped_only_where_the_engine_does_not_help_itself(change: dict[str, Any], expected: Any) -> None:
+    steps = planned(reader(replace(FOLLOWING, channel=replace(CHANNEL, **change)))).steps
+    assert [type(step) for step in steps] == ([expected] if expected else [])
+
+
+def test_a_reader_left_open_to_writes_is_closed() -> None:
+    (step,) = planned(reader(replace(FOLLOWING, super_read_only=False))).steps
+    assert isinstance(step, Close)
+
+
+def test_a_reader_whose_binary_logs_are_gone_is_cloned_over_data_that_the_primary_has() -> None:
+    stuck = replace(CHANNEL, receiving="OFF", error_number=13114)
+    purged = replace(PRIMARY, gtid_executed=f"{GROUP}:1-20", gtid_purged=f"{GROUP}:1-15")
+    (step,) = planned(reader(replace(FOLLOWING, channel=stuck)), primary=purged).steps
+    assert isinstance(step, Clone)
+
+
+def test_a_reader_whose_binary_logs_are_gone_goes_to_a_member_that_still_has_them() -> None:
+    stuck = replace(CHANNEL, receiving="OFF", error_number=13114)
+    group = replace(PRIMARY.group, online=2, total=2)
+    primary = replace(PRIMARY, group=group, gtid_executed=f"{GROUP}:1-20", gtid_purged=f"{GROUP}:1-15")
+    secondary = replace(primary, super_read_only=True, gtid_purged="", group=replace(group, role="SECONDARY"))
+    seen = view(member(primary), member(secondary, 1), reader(replace(FOLLOWING, channel=stuck)))
+    (step,) = plan(seen, previous=FOUNDED, journal=None, now=NOW).steps
+    assert isinstance(step, Follow)
+    assert step.source.name == "shop-db-0-1"
+
+
+def test_a_reader_with_transactions_of_its_own_is_named_and_left_alone() -> None:
+    found = planned(reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-10,{OTHER_GROUP}:1-2")))
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == "ReaderDiverged"
+    assert f"{OTHER_GROUP}:1-2" in found.problem.message
+
+
+def test_a_reader_that_cannot_apply_is_named_and_left_alone() -> None:
+    broken = replace(CHANNEL, applying=False, error_number=1062, error="Duplicate entry '7' for key 'PRIMARY'")
+    found = planned(reader(replace(FOLLOWING, channel=broken)))
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == "ReaderBroken"
+
+
+def test_nothing_is_done_to_readers_while_no_primary_is_known() -> None:
+    found = plan(
+        view(member(WITH_GROUP), reader(EMPTY), reader(replace(FOLLOWING, channel=None), 1)),
+        previous=FOUNDED,
+        journal=None,
+        now=NOW,
+    )
+    assert found.steps == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before", "serves"),
+    [(0.0, False, True), (1.9, False, True), (2.1, False, False), (3.9, True, True), (4.1, True, False)],
+)
+def test_a_reader_enters_at_half_the_lag_at_which_it_leaves(seconds: float, before: bool, serves: bool) -> None:
+    found = planned(reader(behind(seconds)), previous=eligible(NAME) if before else {})
+    assert (found.readers_ready == 1) is serves
+    assert (found.labels[NAME][READ_LABEL] == "eligible") is serves
+    assert found.lags[NAME] == pytest.approx(seconds)
+
+
+def test_lag_is_the_appliers_own_when_the_heartbeat_stands_still() -> None:
+    silent = replace(PRIMARY, heartbeat=Heartbeat(NOW - 900, 900.0))
+    old = Heartbeat(NOW - 900, 900.0)
+    fresh = replace(FOLLOWING, heartbeat=old)
+    slow = replace(FOLLOWING, heartbeat=old, channel=replace(CHANNEL, applying_seconds=8.0))
+    stopped = replace(FOLLOWING, heartbeat=old, channel=replace(CHANNEL, receiving="OFF"))
+    assert planned(reader(fresh), primary=silent).readers_ready == 1
+    assert planned(reader(slow), primary=silent).readers_ready == 0
+    assert planned(reader(stopped), primary=silent).readers_ready == 0
+
+
+def test_a_reader_serves_before_the_heartbeat_table_exists() -> None:
+    found = planned(reader(replace(FOLLOWING, heartbeat=None)), primary=replace(PRIMARY, heartbeat=None))
+    assert found.readers_ready == 1
+
+
+def test_while_no_primary_is_known_what_served_goes_on_serving() -> None:
+    seen = view(member(None), reader(behind(99.0)), reader(FOLLOWING, 1))
+    found = plan(seen, previous={**FOUNDED, **eligible(NAME)}, journal=None, now=NOW)
+    assert found.labels[NAME][READ_LABEL] == "eligible"
+    assert found.labels["shop-replica-0-1"][READ_LABEL] is None
+    assert found.replication
+    assert found.replication.word == "NoPrimary"
+
+
+def test_a_silent_reader_does_not_serve() -> None:
+    found = planned(reader(None), previous=eligible(NAME))
+    assert found.readers_ready == 0
+    assert found.status["instances"][1]["state"] == "Unreachable"
+
+
+def test_the_primary_is_labelled() -> None:
+    assert planned().labels["shop-db-0-0"] == {ROLE_LABEL: "primary", READ_LABEL: None}
+
+
+def test_at_rest_nothing_is_to_be_done_or_said() -> None:
+    found = planned(reader(FOLLOWING))
+    assert (found.steps, found.journal, found.problem, found.replication) == ((), None, None, None)
+
+
+def leaving(facts: Facts | None, **options: Any) -> DatabasePlan:
+    return planned(reader(FOLLOWING, 0), reader(facts, 1), leaving=frozenset({"shop-replica-0-1"}), **options)
+
+
+STOPPED = replace(FOLLOWING, channel=replace(CHANNEL, receiving="OFF", applying=False))
+JOURNAL = {"operation": "DrainReader", "instance": "shop-replica-0-1", "step": "", "startedAt": "2026-09-21T13:46:00Z"}
+START = 1789998360.0
+
+
+def test_a_leaving_reader_is_unlabelled_and_its_replication_stopped() -> None:
+    found = leaving(FOLLOWING)
+    (step,) = found.steps
+    assert isinstance(step, Quiesce)
+    assert found.labels["shop-replica-0-1"][READ_LABEL] is None
+    assert found.drained == frozenset()
+    assert found.journal
+    assert found.journal["operation"] == "DrainReader"
+
+
+@pytest.mark.parametrize(
+    ("busy", "waited", "gone"),
+    [(0, 3.0, False), (0, 4.5, True), (2, 4.5, False), (2, 60.0, True)],
+    ids=["services still leave", "nobody reads", "somebody reads", "timed out"],
+)
+def test_a_leaving_reader_is_drained_when_nobody_reads_or_the_time_is_over(
+    busy: int,
+    waited: float,
+    gone: bool,
+) -> None:
+    found = leaving(replace(STOPPED, busy_reads=busy), journal=JOURNAL, now=START + waited)
+    assert (found.drained == frozenset({"shop-replica-0-1"})) is gone
+
+
+def test_the_start_of_a_drain_outlives_the_operator() -> None:
+    first = leaving(STOPPED, now=START)
+    assert first.journal == {**JOURNAL, "step": "the services are leaving it"}
+    later = leaving(STOPPED, journal=first.journal, now=START + 3)
+    assert later.journal
+    assert later.journal["startedAt"] == JOURNAL["startedAt"]
+
+
+def test_a_reader_that_does_not_answer_can_go_at_once() -> None:
+    assert leaving(None).drained == frozenset({"shop-replica-0-1"})
+
+
+def test_a_reader_that_may_stay_after_all_is_resumed() -> None:
+    (step,) = planned(reader(STOPPED, 1)).steps
+    assert isinstance(step, Resume)

@@ -1,0 +1,88 @@
+"""Pods brought to a new template: one at a time, readers first, and stopped by the first that fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.database.views import CHANNEL, FOLLOWING, FOUNDED, NOW, PRIMARY, member, reader, view
+
+from hcs_operator.api.database import TEMPLATE_HASH, InstanceView
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Recreate
+
+pytestmark = pytest.mark.unit
+
+OLD: dict[str, Any] = {"annotations": {TEMPLATE_HASH: "old"}, "labels": {"controller-revision-hash": "old"}}
+BROKEN: dict[str, Any] = {"ready": False, "problem": Reason("ErrImagePull", "no such image")}
+
+
+def rolled(*instances: InstanceView) -> DatabasePlan:
+    return plan(view(*instances), previous=FOUNDED, journal=None, now=NOW)
+
+
+def recreated(found: DatabasePlan) -> list[str]:
+    return [step.pod for step in found.steps if isinstance(step, Recreate)]
+
+
+def test_readers_go_first_the_highest_ordinal_before_all() -> None:
+    found = rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(FOLLOWING, 1, **OLD))
+    assert recreated(found) == ["shop-replica-0-1"]
+    assert found.journal
+    assert found.journal["operation"] == "RollPods"
+
+
+def test_the_next_pod_waits_until_the_last_one_serves() -> None:
+    lagging = replace(FOLLOWING, heartbeat=None)
+    assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(lagging, 1))) == []
+    assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(None, 1))) == []
+
+
+def test_the_member_comes_last() -> None:
+    assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING))) == ["shop-db-0-0"]
+
+
+def test_a_secondary_goes_before_the_primary() -> None:
+    group = replace(PRIMARY.group, online=3, total=3)
+    secondary = replace(PRIMARY, super_read_only=True, group=replace(group, role="SECONDARY"))
+    primary = replace(PRIMARY, group=group)
+    found = rolled(member(secondary, 0, **OLD), member(primary, 1, **OLD), member(secondary, 2, **OLD))
+    assert recreated(found) == ["shop-db-0-2"]
+
+
+def test_another_image_of_the_agent_alone_restarts_nothing() -> None:
+    other_revision: dict[str, Any] = {"labels": {"controller-revision-hash": "old"}}
+    assert rolled(member(PRIMARY, **other_revision)).steps == ()
+
+
+def test_the_first_pod_that_fails_with_the_new_template_stops_the_roll() -> None:
+    found = rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(None, 1, **BROKEN))
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == "RolloutStopped"
+    assert "no such image" in found.problem.message
+
+
+def test_a_pod_stuck_on_a_broken_template_is_made_anew_once_the_template_changed() -> None:
+    found = rolled(member(PRIMARY), reader(None, 1, **{**OLD, **BROKEN}))
+    assert recreated(found) == ["shop-replica-0-1"]
+
+
+def test_a_stuck_member_is_made_anew_although_there_is_no_primary() -> None:
+    assert recreated(rolled(member(None, **{**OLD, **BROKEN}))) == ["shop-db-0-0"]
+
+
+def test_nothing_is_rolled_while_a_reader_is_being_helped() -> None:
+    stopped = replace(FOLLOWING, channel=replace(CHANNEL, receiving="OFF"))
+    assert recreated(rolled(member(PRIMARY, **OLD), reader(stopped))) == []
+
+
+def test_nothing_is_rolled_while_no_primary_is_known() -> None:
+    assert recreated(rolled(member(None, **OLD), reader(FOLLOWING, **OLD))) == []
+
+
+def test_a_pod_that_is_on_its_way_out_is_not_deleted_again() -> None:
+    assert recreated(rolled(member(PRIMARY, deleting=True, **OLD))) == []
