@@ -43,6 +43,7 @@ def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -
         "HCS_ENGINE_NETWORK": name,
         "HCS_ENGINE_SHARED": _INSIDE,
         "HCS_ENGINE_SHARED_OUTSIDE": str(outside),
+        "CI": os.environ.get("CI", ""),
         **{f"HCS_IMAGE_{engine.upper()}": tag for engine, tag in tags.items()},
     }
     words = ["run", "--rm", "--init", "--name", f"{name}-tests", "--network", name, "--label", f"hcs-test-run={name}"]

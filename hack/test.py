@@ -23,6 +23,7 @@ from hack.cluster.docker import CommandFailed
 from hack.cluster.lock import one_at_a_time
 
 _TESTS = places.ROOT / "tests"
+_HUNG = {"unit": 60, "engine": 300, "apiserver": 300, "cluster": 1500}  # seconds after which a single test is broken
 _CODE = ("operator", "services", "examples", "hack", "tests")
 
 
@@ -62,7 +63,7 @@ def apiserver() -> int:
 
 def engines() -> int:
     """In a container beside MySQL, Redis and RabbitMQ."""
-    return engine.main(["-m", "engine", *_folders("engine")])
+    return engine.main(["-m", "engine", f"--timeout={_HUNG['engine']}", *_folders("engine")])
 
 
 def in_cluster() -> int:
@@ -99,7 +100,14 @@ def _folders(rung: str) -> list[str]:
 
 
 def _pytest(marker: str, environment: Mapping[str, str], *options: str) -> int:
-    words: list[str | Path] = [venv.ensure() / "pytest", "-m", marker, *options, *_folders(marker)]
+    words: list[str | Path] = [
+        venv.ensure() / "pytest",
+        "-m",
+        marker,
+        f"--timeout={_HUNG[marker]}",
+        *options,
+        *_folders(marker),
+    ]
     return _first_failure([words], environment)
 
 

@@ -25,7 +25,6 @@ class Source:
 
     docker: Docker
     official: bool  # a registry answers: engines and bases are pulled
-    private: bool  # the daemon is ours
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class External:
 def docker_only() -> Source:
     """A daemon to build and run containers with, by ways 2 to 4."""
     if daemon.is_running():
-        return Source(daemon.docker(), official=False, private=True)
+        return Source(daemon.docker(), official=False)
     theirs = Docker()
     if theirs.answers():
         official = _official(theirs)
@@ -48,11 +47,11 @@ def docker_only() -> Source:
             if official
             else "using Docker, which has no registry: images are built from packages"
         )
-        return Source(theirs, official=official, private=False)
+        return Source(theirs, official=official)
     if host.is_root() and host.is_debian():
         say("no Docker here: using a private daemon, images are built from packages")
         daemon.start()
-        return Source(daemon.docker(), official=False, private=True)
+        return Source(daemon.docker(), official=False)
     raise Refusal("no Docker daemon answers: install and start Docker, or run this as root on Debian")
 
 

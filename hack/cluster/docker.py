@@ -55,6 +55,13 @@ class Docker:
         if file:
             words += ["--file", file]
         self.run(*words, context)
+        self._forget_older(tag.partition(":")[0])
+
+    def _forget_older(self, name: str) -> None:
+        """Keeps the three newest builds of an image; one that a container uses stays in any case."""
+        newest_first = self.run("images", "--format", "{{.Repository}}:{{.Tag}}", name).split()
+        for tag in newest_first[3:]:
+            succeeds("docker", "rmi", tag, env=self.env)
 
     def containers(self, *filters: str) -> list[str]:
         """Ids of all containers, stopped ones too, that the filters pick (as in `docker ps --filter`)."""
