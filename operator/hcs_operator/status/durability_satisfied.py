@@ -11,6 +11,8 @@ def judge(facts: Facts) -> Verdict:
     """Judge by the members that are online, not by the spec."""
     if facts.plan is None:
         return unknown("NotLookedAt", "The database has not been looked at yet")
+    if not facts.plan.status.get("bootstrapped"):
+        return unknown("NotFounded", "The database's group is being founded")
     single = facts.stack.spec.queue.replicas == 1
     weak = facts.plan.durability
     if weak is not None:

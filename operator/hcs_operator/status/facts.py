@@ -70,6 +70,16 @@ class Facts:
         return {name: component(name, self.stack, self.outlook) for name in COMPONENTS}
 
     @property
+    def starting(self) -> bool:
+        """Whether a component has not been made yet."""
+        return any(found.wanted is None for found in self.components.values())
+
+    def not_yet(self, condition: str, reason: str, message: str) -> Verdict:
+        """Return False for what held before or was seen to fail, Unknown for what is still on its way up."""
+        before = {entry["type"]: entry["status"] for entry in self.outlook.previous.get("conditions") or ()}
+        return (unknown if before.get(condition, "Unknown") == "Unknown" else no)(reason, message)
+
+    @property
     def waiting(self) -> Reason | None:
         """What the start still waits for, the earliest tier first."""
         return next(iter(self.outlook.gate.waiting.values()), None)

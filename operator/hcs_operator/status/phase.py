@@ -23,5 +23,5 @@ def phase(facts: Facts, verdicts: Mapping[str, Verdict]) -> Phase:
     if stalled.holds:
         return Phase("Degraded" if ready.holds else "Stalled", stalled.message)
     if not ready.holds:
-        return Phase("Starting" if facts.waiting is not None else "Unavailable", ready.message)
+        return Phase("Starting" if facts.starting else "Unavailable", ready.message)
     return Phase("Updating", reconciling.message) if reconciling.holds else Phase("Running", ready.message)

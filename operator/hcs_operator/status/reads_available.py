@@ -1,5 +1,6 @@
 """Orders and products can be read: at least one pod has just proved it by doing it (`/selftest`)."""
 
+from hcs_operator.api import conditions
 from hcs_operator.api.names import READ_API
 from hcs_operator.status.facts import Facts, Verdict
 from hcs_operator.status.selftests import judged
@@ -7,4 +8,4 @@ from hcs_operator.status.selftests import judged
 
 def judge(facts: Facts) -> Verdict:
     """Judge by the pods' own tests."""
-    return judged(facts, READ_API, "Orders and products can be read")
+    return judged(facts, READ_API, conditions.READS, "Orders and products can be read")

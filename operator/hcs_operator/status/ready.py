@@ -14,6 +14,7 @@ def judge(facts: Facts, needed: tuple[Verdict, ...]) -> Verdict:
         return yes("Serving", "Writes, reads and tasks work through the gateway")
     if gateway.problem is not None:
         return no(gateway.problem[1].word, f"The gateway does not run: {gateway.problem[1].message}")
-    if gateway.wanted is None and gateway.waiting is not None:
-        return no(gateway.waiting.word, f"The gateway is not started: {gateway.waiting.message}")
+    if gateway.wanted is None:
+        why = gateway.waiting.message if gateway.waiting else "it is being made"
+        return no("GatewayNotStarted", f"The gateway is not started: {why}")
     return no("NoReadyGateway", f"The gateway has no ready pod ({gateway.pods})")

@@ -8,7 +8,7 @@ def judge(facts: Facts) -> Verdict:
     if facts.stack.spec.paused:
         return no("Paused", "Nothing is changed while the stack is paused")
     if facts.waiting is not None:
-        return yes(facts.waiting.word, f"Starting: {facts.waiting.message}")
+        return yes(facts.waiting.word, f"{'Starting' if facts.starting else 'Waiting'}: {facts.waiting.message}")
     unsettled = [found for found in facts.components.values() if not found.settled]
     if unsettled:
         told = "; ".join(f"{found.name} {found.pods}: {found.state}" for found in unsettled)

@@ -58,7 +58,7 @@ def _decision(scaling: Scaling, before: Mapping[str, Any]) -> dict[str, Any]:
 def _last_scale(scaling: Scaling, before: Mapping[str, Any], now: float) -> dict[str, str]:
     if scaling.last_scale_at is not None:
         return {"lastScaleTime": stamp(scaling.last_scale_at)}
-    if "current" in before and before["current"] != scaling.current:
+    if "reason" in before and before.get("current") != scaling.current:
         return {"lastScaleTime": stamp(now)}
     return {"lastScaleTime": before["lastScaleTime"]} if "lastScaleTime" in before else {}
 

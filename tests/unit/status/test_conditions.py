@@ -47,7 +47,7 @@ def test_a_stack_of_one_member_that_works_is_ready_and_says_what_it_may_lose() -
 
 
 def test_one_queue_node_is_told_even_when_the_database_has_members_enough() -> None:
-    found = verdicts(outlook(database=DatabasePlan(readers_ready=1)))
+    found = verdicts(outlook(database=DatabasePlan(readers_ready=1, status={"bootstrapped": True})))
     assert found["DurabilitySatisfied"].reason == "SingleQueueNode"
 
 
@@ -71,7 +71,32 @@ def test_a_tier_that_is_not_started_says_what_it_waits_for() -> None:
     gate = Gate(frozenset(), {"SERVICES": Reason("WaitingForMigration", "the migration runs")})
     found = verdicts(outlook(snapshot(live=live, pods=without("write-api"), selftests={}), gate=gate))
     assert found["WritesAvailable"].reason == "WaitingForMigration"
+    assert found["WritesAvailable"].status == "Unknown"
     assert found["Reconciling"].message == "Starting: the migration runs."
+
+
+def test_what_is_on_its_way_up_is_unknown_and_what_went_down_is_false() -> None:
+    starting = snapshot(pods=(), selftests={}, queue=None, cache=None)
+    names = ("WritesAvailable", "ReadsAvailable", "AsyncAvailable", "CacheHealthy", "QueueHealthy")
+    assert {verdicts(outlook(starting))[name].status for name in names} == {"Unknown"}
+    held = {"conditions": [{"type": name, "status": "True"} for name in names]}
+    assert {verdicts(outlook(starting, previous=held))[name].status for name in names} == {"False"}
+
+
+def test_a_start_is_never_ready() -> None:
+    assert verdicts(outlook(snapshot(live={}, pods=(), selftests={})))["Ready"].status == "False"
+
+
+def test_writes_that_fail_for_want_of_a_primary_say_why_there_is_none() -> None:
+    tests = {**snapshot().selftests, "write-api": (failed("write-api", "NoAnswer", "it does not answer"),)}
+    plan = DatabasePlan(waiting=Reason("MemberDown", "the only member does not run"), status={"bootstrapped": True})
+    found = verdicts(outlook(snapshot(selftests=tests), database=plan))["WritesAvailable"]
+    assert found.reason == "MemberDown"
+    assert "the only member does not run" in found.message
+
+
+def test_before_its_group_is_founded_nothing_is_said_of_durability() -> None:
+    assert verdicts(outlook(database=DatabasePlan()))["DurabilitySatisfied"].status == "Unknown"
 
 
 def test_without_a_ready_gateway_nothing_is_ready() -> None:
@@ -147,14 +172,16 @@ def test_several_obstacles_are_counted_and_the_first_is_told_in_full() -> None:
 
 
 def test_a_cache_pod_that_is_gone_makes_the_cache_unhealthy_and_nothing_else() -> None:
-    found = verdicts(outlook(snapshot(pods=without("cache"))))
+    held = {"conditions": [{"type": "CacheHealthy", "status": "True"}]}
+    found = verdicts(outlook(snapshot(pods=without("cache")), previous=held))
     assert found["CacheHealthy"].status == "False"
     assert "cache" in found["CacheHealthy"].message
     assert found["Ready"].holds
 
 
 def test_a_broker_that_does_not_answer_holds_the_workers_count() -> None:
-    found = verdicts(outlook(snapshot(queue=Reason("Refused", "the broker answers 401"))))
+    held = {"conditions": [{"type": "QueueHealthy", "status": "True"}]}
+    found = verdicts(outlook(snapshot(queue=Reason("Refused", "the broker answers 401")), previous=held))
     assert found["QueueHealthy"].reason == "Refused"
     assert (found["AutoscalingActive"].status, found["AutoscalingActive"].reason) == ("False", "Refused")
 
