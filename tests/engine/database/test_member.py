@@ -86,7 +86,7 @@ def test_an_account_is_refused_without_tls(founded: Trial) -> None:
 
 
 def test_root_is_refused_from_the_network(founded: Trial) -> None:
-    with pytest.raises(pymysql.err.OperationalError, match="is not allowed to connect"):
+    with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         pymysql.connect(host=only(founded).container.address, user="root")
 
 

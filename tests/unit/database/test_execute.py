@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.apiserver.fakes_database import FakeDatabase
+from tests.unit.database.in_memory import FakeDatabase
 from tests.unit.database.views import GROUP, OTHER_GROUP, view_of
 
 from hcs_operator.act.database import execute

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.apiserver.fakes_database import FakeDatabase, Volume
+from tests.unit.database.in_memory import FakeDatabase, Volume
 from tests.unit.database.views import pod
 
 from hcs_operator.act.database import execute
