@@ -90,7 +90,7 @@ def shop(kubectl: Kubectl) -> Stack:
 def node_address(kubectl: Kubectl) -> str:
     """The address of a node that only a fault test may stop."""
     addresses = kubectl.items("nodes")[0]["status"]["addresses"]
-    return next(address["address"] for address in addresses if address["type"] == "InternalIP")
+    return str(next(address["address"] for address in addresses if address["type"] == "InternalIP"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def kill(component: str, container: str) -> Callable[[Stack], str]:
     """Kills the main process of a tier's first pod with -9."""
 
     def fault(stack: Stack) -> str:
-        pod = stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"]
+        pod = str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
         stack.kubectl.kill_container(pod, container)
         return pod
 
@@ -26,7 +26,7 @@ def delete(component: str) -> Callable[[Stack], str]:
     """Deletes a tier's first pod."""
 
     def fault(stack: Stack) -> str:
-        pod = stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"]
+        pod = str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
         stack.kubectl.delete("pod", pod, wait=False)
         return pod
 
