@@ -108,8 +108,8 @@ class PlayedQueue:
         known = self.world.read().get("queue", {})
         if known.get("down"):
             return Reason("QueueUnreachable", "the broker's management API does not answer")
-        counters = (known.get(name, 0) for name in ("ready", "unacked", "published", "acked"))
-        return QueueFigures(*counters, at=time.time())
+        counters = {name: known.get(name, 0) for name in ("ready", "unacked", "published", "acked")}
+        return QueueFigures(**counters, at=time.time())
 
 
 class PlayedServices:

@@ -85,7 +85,7 @@ class Stage:
         stack = await self.stack(name)
         await self.kube.replace({**stack, "spec": {**stack["spec"], **spec}})
 
-    async def condition(self, kind: str, name: str = "shop") -> dict[str, Any]:
+    async def condition(self, kind: str, name: str = "shop") -> dict[str, str]:
         status = (await self.stack(name)).get("status") or {}
         found = [entry for entry in status.get("conditions") or () if entry["type"] == kind]
         return found[0] if found else {"status": "Unknown", "reason": "", "message": ""}
@@ -95,6 +95,7 @@ class Stage:
         await self.until(lambda: self.settled(name), seconds, f"{name} is Ready and settled")
 
     async def settled(self, name: str = "shop") -> bool:
+        assert any(process.poll() is None for process in self.processes), f"no operator runs\n{self.logs()[-6000:]}"
         stack = await self.stack(name)
         status = stack.get("status") or {}
         words = {entry["type"]: entry["status"] for entry in status.get("conditions") or ()}

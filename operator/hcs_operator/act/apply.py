@@ -31,22 +31,32 @@ class Refusal:
 
 
 @dataclass
+class Record:
+    """What is remembered of one stack's documents from look to look; a restarted operator does without."""
+
+    refused: dict[Child, Refusal] = field(default_factory=dict)
+    known: set[Child] = field(default_factory=set)
+    """Objects that were there: one that is missing was deleted by somebody else."""
+
+
+@dataclass
 class Applied:
-    """What became of the documents."""
+    """What became of the documents, in words; `healed` is what somebody else had changed or deleted."""
 
     changed: list[str] = field(default_factory=list)
+    healed: list[str] = field(default_factory=list)
     problems: list[Reason] = field(default_factory=list)
 
 
 @dataclass
 class Applier:
-    """Applies one stack's documents. `refused` is the stack's memory of refusals, kept between looks."""
+    """Applies one stack's documents."""
 
     kube: Kube
     store: WatchStore
     snapshot: Snapshot
     uid: str
-    refused: dict[Child, Refusal]
+    record: Record
 
     async def all(self, documents: Iterable[Document]) -> Applied:
         """Apply in the given order; a refused one does not keep the others from being applied."""
@@ -63,11 +73,11 @@ class Applier:
             return
         difference = "new" if live is None else drift(document, live)
         if difference is None:
-            self.refused.pop(child, None)
+            self.record.known.add(child)
+            self.record.refused.pop(child, None)
             return
-        known = self.refused.get(child)
-        digest = document["metadata"]["annotations"][HASH_ANNOTATION]
-        if known and known.digest == digest and self.snapshot.now < known.until:
+        known = self.record.refused.get(child)
+        if known and known.digest == _hash(document) and self.snapshot.now < known.until:
             outcome.problems.append(known.reason)
             return
         await self._send(child, document, live, outcome, difference)
@@ -82,12 +92,16 @@ class Applier:
             self.store.put(await self.kube.apply(document))
         except (Refused, Conflict) as failure:
             reason = Reason("ChildRefused", f"{child.kind} {child.name} is refused by the API server: {failure}")
-            digest = document["metadata"]["annotations"][HASH_ANNOTATION]
-            self.refused[child] = Refusal(digest, reason, self.snapshot.now + REFUSED_AGAIN)
+            self.record.refused[child] = Refusal(_hash(document), reason, self.snapshot.now + REFUSED_AGAIN)
             outcome.problems.append(reason)
             return
-        self.refused.pop(child, None)
         outcome.changed.append(f"{child.kind} {child.name}: {difference}")
+        if live is None and child in self.record.known:
+            outcome.healed.append(f"{child.kind} {child.name} was deleted and is made again")
+        elif live is not None and _hash(live) == _hash(document):
+            outcome.healed.append(f"{child.kind} {child.name} was changed and is put right: {difference}")
+        self.record.known.add(child)
+        self.record.refused.pop(child, None)
 
     async def _unseen(self, ref: Ref) -> dict[str, Any] | None:
         """Read an object the watch has not shown: not made yet, just made, or not ours."""
@@ -95,6 +109,11 @@ class Applier:
         if found is not None and owned(found, self.uid):
             self.store.put(found)
         return found
+
+
+def _hash(document: Document) -> str:
+    """Return the hash of what was last applied: the same as the document's when only somebody else changed the object."""
+    return str((document["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
 
 
 def _counted(document: Document) -> Document:

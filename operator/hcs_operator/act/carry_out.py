@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from hcs_operator.act import database
-from hcs_operator.act.apply import Applier, Refusal
+from hcs_operator.act.apply import Applier, Record
 from hcs_operator.act.events import Event, healed, scaled
 from hcs_operator.act.labels import label
 from hcs_operator.act.prune import prune
@@ -26,14 +26,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Hands:
-    """All that acting needs; `refused` remembers, for each stack, the documents that the API server would not take."""
+    """All that acting needs, and what is remembered of each stack's documents."""
 
     kube: Kube
     store: WatchStore
     database: DatabasePort
     services: ServicePort
     cluster_domain: str
-    refused: dict[Key, dict[Child, Refusal]] = field(default_factory=dict)
+    records: dict[Key, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,11 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
-    refused = hands.refused.setdefault(Key(stack.namespace, stack.name), {})
-    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, refused).all(plan.documents)
+    record = hands.records.setdefault(Key(stack.namespace, stack.name), Record())
+    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.documents)
     pruned = await prune(hands.kube, seen.snapshot, plan.unwanted)
-    current = (stack.status.get("observedGeneration") or 0) >= stack.generation
-    was_ready = stack.status.get("phase") == "Ready"
-    events = [healed(change) for change in applied.changed] if current and was_ready else []
-    return Done((*applied.changed, *pruned), tuple(applied.problems), tuple(events))
+    record.known.difference_update(plan.unwanted)
+    return Done((*applied.changed, *pruned), tuple(applied.problems), tuple(map(healed, applied.healed)))
 
 
 async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:

@@ -2,8 +2,14 @@
 
 from hcs_operator.api.durations import seconds
 from hcs_operator.api.spec import Stack
-from hcs_operator.decide.autoscaling.readers import ReaderLaw
+from hcs_operator.decide.autoscaling.readers import LOOKS, ReaderLaw
 from hcs_operator.decide.autoscaling.workers import WorkerLaw
+
+
+def look_every(stack: Stack) -> float:
+    """Return the longest time between two looks, in seconds, that lets the reader law see its looks within a window."""
+    law = reader_law(stack)
+    return min(law.out_sustain, law.in_sustain) / LOOKS
 
 
 def worker_law(stack: Stack) -> WorkerLaw:

@@ -38,7 +38,7 @@ def pace(plan: Plan, *, settled: bool) -> float:
     if not settled or plan.database.steps or plan.database.waiting or plan.database.journal or plan.memory.leaving:
         return MOVING
     asleep = plan.workers.recommendation is not None and plan.workers.current == 0
-    return ASLEEP if asleep else REST
+    return min(ASLEEP if asleep else REST, max(MOVING, plan.look_every))
 
 
 @dataclass
@@ -83,5 +83,6 @@ class Reconciler:
         return Result(requeue_after=pace(plan, settled=settled))
 
     def _forget(self, key: Key) -> None:
+        self.hands.records.pop(key, None)
         if self.memories.pop(key, None) is not None:
             self.metrics.forget(*key)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hcs_operator.act.apply import REFUSED_AGAIN, Applied, Applier, Refusal
+from hcs_operator.act.apply import REFUSED_AGAIN, Applied, Applier, Record
 from hcs_operator.api.observed import Child, Snapshot
 from hcs_operator.decide.pruning import owned
 from hcs_operator.kube.errors import Refused
@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.cluster, self.store = Cluster(), WatchStore()
-        self.refused: dict[Child, Refusal] = {}
+        self.record = Record()
         self.now = 0.0
 
     async def apply(self, *documents: dict[str, Any]) -> Applied:
@@ -42,7 +42,7 @@ class Bench:
             if owned(document, UID)
         }
         snapshot = Snapshot("shop", "shop", self.now, live)
-        return await Applier(self.cluster, self.store, snapshot, UID, self.refused).all(documents)
+        return await Applier(self.cluster, self.store, snapshot, UID, self.record).all(documents)
 
 
 @pytest.fixture
@@ -118,3 +118,22 @@ async def test_a_count_given_to_the_autoscaler_keeps_its_value(bench: Bench) -> 
     await bench.apply(child("Deployment", spec={"replicas": 3}))
     await bench.apply(child("Deployment", spec={"paused": False}))
     assert bench.cluster.objects[Ref("Deployment", "shop", "a")]["spec"]["replicas"] == 3
+
+
+async def test_what_somebody_deleted_is_made_again_and_told(bench: Bench) -> None:
+    await bench.apply(child(data={"x": "1"}))
+    bench.cluster.objects.clear()
+    assert (await bench.apply(child(data={"x": "1"}))).healed == ["ConfigMap a was deleted and is made again"]
+
+
+async def test_what_somebody_changed_is_told_with_the_difference(bench: Bench) -> None:
+    await bench.apply(child("Service", spec={"type": "ClusterIP"}))
+    bench.cluster.put(dict(bench.cluster.objects[Ref("Service", "shop", "a")], spec={"type": "NodePort"}))
+    assert (await bench.apply(child("Service", spec={"type": "ClusterIP"}))).healed == [
+        "Service a was changed and is put right: spec.type NodePort -> ClusterIP"
+    ]
+
+
+async def test_a_change_of_our_own_is_no_healing(bench: Bench) -> None:
+    await bench.apply(child(data={"x": "1"}))
+    assert (await bench.apply(child(data={"x": "2"}))).healed == []

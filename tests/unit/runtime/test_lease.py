@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         found.now += seconds
         await real(0)
 
-    monkeypatch.setattr(lease.asyncio, "sleep", sleep)
+    monkeypatch.setattr("hcs_operator.runtime.lease.asyncio.sleep", sleep)
     return found
 
 

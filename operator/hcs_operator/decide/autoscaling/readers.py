@@ -55,13 +55,14 @@ class ReaderSamples:
 class ReaderState:
     """The law's memory between two looks."""
 
-    since: float
     counters: tuple[CacheCounters, ...] = ()
     misses: float = 0.0
     """Per second, over the time since the last look that was kept."""
     hit_ratio: float | None = None
     window: tuple[tuple[float, float], ...] = ()
     """(when, misses/s) of the longer of the two sustain times."""
+    series_since: float = 0.0
+    """When the uninterrupted series of looks began that the window is the end of."""
     keys: int = 0
     """Keys of the cache when it was last warm."""
     uptime: float = 0.0
@@ -72,7 +73,7 @@ class ReaderState:
 
 def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) -> Recommendation:
     """Return the count of read replicas, with its numbers in words."""
-    state = _cache_seen(samples, state or ReaderState(since=samples.now))
+    state = _cache_seen(samples, state or ReaderState())
     state, fresh = _measured(samples, state, law)
     have = samples.current
     need = max(1, ceil(state.misses / law.reads_per_replica))
@@ -82,7 +83,7 @@ def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) ->
     if hold:
         return Recommendation(have, Reason(hold[0], f"holds {have}: {hold[1]}; {numbers}"), hold[0], state)
     if fresh:
-        state = replace(state, window=_kept(state, samples.now, law))
+        state = _kept(state, samples.now, law)
     wanted, limited = _bounded(law, _moved(samples, state, law))
     if wanted > have:
         word, state = "MissTraffic", replace(state, out_at=samples.now, window=())
@@ -116,7 +117,7 @@ def _moved(samples: ReaderSamples, state: ReaderState, law: ReaderLaw) -> int:
     if len(more) >= ENOUGH and len(recent) >= LOOKS:
         need = ceil(min(more) / law.reads_per_replica)
         return min(max(need, have + 1), have + (2 if need >= 2 * have else 1))
-    whole = samples.now - max(state.since, state.window[0][0] if state.window else samples.now) >= law.in_sustain * 0.9
+    whole = samples.now - state.series_since >= law.in_sustain
     past = [misses for at, misses in state.window if samples.now - at <= law.in_sustain]
     enough = have > 1 and all(misses <= (have - 1) * law.reads_per_replica for misses in past)
     rested = _passed(samples.now, state.in_at, law.in_interval) and _passed(samples.now, state.out_at, law.after_out)
@@ -151,9 +152,11 @@ def _measured(samples: ReaderSamples, state: ReaderState, law: ReaderLaw) -> tup
     return replace(state, counters=samples.counters, misses=misses / span, hit_ratio=ratio), True
 
 
-def _kept(state: ReaderState, now: float, law: ReaderLaw) -> tuple[tuple[float, float], ...]:
+def _kept(state: ReaderState, now: float, law: ReaderLaw) -> ReaderState:
+    """Add the look to the window; a gap as long as the window begins a new series of looks."""
     longest = max(law.out_sustain, law.in_sustain)
-    return (*((at, misses) for at, misses in state.window if now - at <= longest), (now, state.misses))
+    past = tuple((at, misses) for at, misses in state.window if now - at <= longest)
+    return replace(state, window=(*past, (now, state.misses)), series_since=state.series_since if past else now)
 
 
 def _cache_seen(samples: ReaderSamples, state: ReaderState) -> ReaderState:

@@ -87,23 +87,25 @@ def _bounded(
     samples: WorkerSamples, state: WorkerState, law: WorkerLaw, need: int, *, idle: bool
 ) -> tuple[int, str | None]:
     """Apply floors, the scale-in window and the user's bounds; return the count and what held it back."""
-    limited = None
-    wanted = need
-    if need < samples.current:
-        wanted = max(count for _, count in state.needs)
-        if samples.now - state.since < WINDOW:
-            wanted, limited = samples.current, "JustStarted"
-        if wanted < samples.busy:
-            wanted, limited = min(samples.busy, samples.current), "BusyWorkers"
-        quiet = idle and state.quiet_since is not None and samples.now - state.quiet_since >= law.idle_timeout
-        if wanted == 0 and not quiet:
-            wanted, limited = 1, "IdleTimeout"
-        wanted = min(wanted, samples.current)
-    if wanted > law.maximum:
-        wanted, limited = law.maximum, "MaxReplicas"
+    wanted, limited = need, None
     if wanted < law.minimum:
         wanted, limited = law.minimum, "MinReplicas"
-    return wanted, limited
+    if wanted > law.maximum:
+        return law.maximum, "MaxReplicas"
+    if wanted >= samples.current:
+        return wanted, limited
+    recent = max(count for _, count in state.needs)
+    quiet = idle and state.quiet_since is not None and samples.now - state.quiet_since >= law.idle_timeout
+    floors = (
+        (samples.current if samples.now - state.since < WINDOW else 0, "JustStarted"),
+        (samples.busy, "BusyWorkers"),
+        (recent, "RecentNeed"),
+        (0 if quiet else 1, "IdleTimeout"),
+    )
+    floor, word = max(floors, key=lambda entry: entry[0])
+    if floor > wanted:
+        wanted, limited = floor, word
+    return min(wanted, samples.current, law.maximum), limited
 
 
 def _measured(samples: WorkerSamples, figures: QueueFigures, state: WorkerState) -> WorkerState:

@@ -1,0 +1,118 @@
+"""From one resource to a stack: all its children, in order, and nothing of anybody else's."""
+
+import pytest
+
+from hcs_operator.kube.port import Ref
+
+from .stage import Stage
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+
+WORKLOADS = {
+    "Deployment/shop-gateway", "Deployment/shop-write-api", "Deployment/shop-async-api", "Deployment/shop-read-api",
+    "Deployment/shop-worker", "StatefulSet/shop-db-0", "StatefulSet/shop-replica-0", "StatefulSet/shop-cache",
+    "StatefulSet/shop-queue",
+}  # fmt: skip
+
+
+async def test_one_resource_becomes_a_ready_stack_with_all_its_children(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    children = await stage.children()
+    assert {name for name in children if name.startswith(("Deployment/", "StatefulSet/"))} == WORKLOADS
+    assert {name for name in children if name.startswith("Secret/")} == {
+        f"Secret/shop-{part}" for part in ("database", "cache", "queue", "tokens", "ca", "db-tls")
+    }
+
+
+async def test_services_do_not_start_before_the_engines_are_ready(bare_stage: Stage) -> None:
+    bare_stage.operator()
+    await bare_stage.create()
+
+    async def engines() -> bool:
+        return "StatefulSet/shop-db-0" in await bare_stage.children()
+
+    await bare_stage.until(engines, 20, "the engines are made")
+    children = await bare_stage.children()
+    assert not [name for name in children if name.startswith(("Deployment/", "Job/"))]
+    assert "Waiting" in (await bare_stage.condition("Reconciling"))["reason"]
+
+
+async def test_an_object_of_somebody_elses_is_named_and_never_written(stage: Stage) -> None:
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "shop-cache", "namespace": stage.namespace},
+        "data": {"mine": "1"},
+    }
+    made = await stage.kube.create(foreign)
+    stage.operator()
+    await stage.create()
+
+    async def told() -> bool:
+        return "ConfigMap shop-cache" in (await stage.condition("Stalled"))["message"]
+
+    await stage.until(told, 30, "the condition names the foreign object")
+    found = await stage.get("ConfigMap", "shop-cache")
+    assert found is not None
+    assert found["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
+async def test_a_stack_whose_name_begins_with_anothers_is_another_stack(stage: Stage) -> None:
+    stage.operator()
+    await stage.create("shop")
+    await stage.create("shop-2")
+    await stage.ready("shop", 60)
+    await stage.ready("shop-2", 60)
+    first, second = await stage.children("shop"), await stage.children("shop-2")
+    assert {name.replace("/shop-2", "/shop") for name in second if "migrate" not in name} == {
+        name for name in first if "migrate" not in name
+    }
+    await stage.remove("HighConcurrencyStack", "shop-2")
+
+    async def gone() -> bool:
+        listed = await stage.kube.list("Deployment", stage.namespace, "highconcurrency.dev/stack=shop-2")
+        return not listed.items
+
+    await stage.until(gone, 60, "the other stack's Deployments are collected")
+    left = await stage.children("shop")
+    assert {name: left[name]["metadata"]["uid"] for name in first} == {
+        name: first[name]["metadata"]["uid"] for name in first
+    }
+
+
+async def test_deleting_the_resource_leaves_nothing_but_volumes(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    kinds = {name.partition("/")[0] for name in await stage.children()}
+    stack = await stage.stack()
+    assert not stack["metadata"].get("finalizers")
+    await stage.remove("HighConcurrencyStack", "shop")
+
+    async def gone() -> bool:
+        lists = [await stage.kube.list(kind, stage.namespace, "highconcurrency.dev/stack=shop") for kind in kinds]
+        return not any(found.items for found in lists)
+
+    await stage.until(gone, 60, "everything owned is collected")
+    claims = await stage.kube.list("PersistentVolumeClaim", stage.namespace)
+    assert {claim["metadata"]["name"].removeprefix("data-") for claim in claims.items} >= {"shop-db-0-0"}
+
+
+async def test_a_namespace_deleted_in_mid_creation_goes(bare_stage: Stage) -> None:
+    bare_stage.operator()
+    await bare_stage.create()
+
+    async def begun() -> bool:
+        return "StatefulSet/shop-queue" in await bare_stage.children()
+
+    await bare_stage.until(begun, 20, "the creation is under way")
+    await bare_stage.kube._request("DELETE", f"/api/v1/namespaces/{bare_stage.namespace}")
+
+    async def gone() -> bool:
+        found = await bare_stage.kube.list("HighConcurrencyStack", bare_stage.namespace)
+        return not found.items and await bare_stage.kube.get(Ref("Secret", bare_stage.namespace, "shop-tokens")) is None
+
+    await bare_stage.until(gone, 60, "the namespace's objects are gone")
+    assert '"level": "error"' not in bare_stage.logs()

@@ -1,0 +1,184 @@
+"""What is changed by hand is put right; what is no longer wanted goes; what is paused is left alone."""
+
+import asyncio
+
+import pytest
+
+from hcs_operator.kube.port import Ref
+
+from .stage import Stage
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+
+
+async def test_deleted_children_come_back_with_an_event(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    for kind, name in (("Deployment", "shop-gateway"), ("Service", "shop-primary"), ("ConfigMap", "shop-gateway")):
+        await stage.remove(kind, name)
+
+    async def back() -> bool:
+        wanted = {"Deployment/shop-gateway", "Service/shop-primary", "ConfigMap/shop-gateway"}
+        return wanted <= set(await stage.children())
+
+    await stage.until(back, 20, "the children are back")
+    await stage.ready()
+    assert ("Healed", "Service shop-primary was deleted and is made again") in await stage.events()
+
+
+async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    service = await stage.get("Service", "shop-cache")
+    assert service is not None
+    service["spec"]["selector"]["app.kubernetes.io/component"] = "queue"
+    await stage.kube.replace(service)
+
+    async def right() -> bool:
+        found = await stage.get("Service", "shop-cache")
+        return found is not None and found["spec"]["selector"]["app.kubernetes.io/component"] == "cache"
+
+    await stage.until(right, 20, "the selector is right again")
+    await stage.ready()
+    assert any(reason == "Healed" and "queue -> cache" in message for reason, message in await stage.events())
+
+
+async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    before = set(await stage.children())
+    mine = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "users-own",
+            "namespace": stage.namespace,
+            "labels": {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/managed-by": "hcs-operator"},
+        },
+    }
+    await stage.kube.create(mine)
+    await stage.edit("shop", networkPolicy={"enabled": False})
+    policies = {name for name in before if name.startswith("NetworkPolicy/")}
+    assert policies
+
+    async def pruned() -> bool:
+        return not policies & set(await stage.children())
+
+    await stage.until(pruned, 20, "the policies are gone")
+    await stage.ready()
+    assert set(await stage.children()) == before - policies
+    assert await stage.get("ConfigMap", "users-own") is not None
+
+
+async def test_a_paused_stack_is_reported_and_not_touched(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    await stage.edit("shop", paused=True)
+
+    async def paused() -> bool:
+        return (await stage.condition("Paused"))["status"] == "True"
+
+    await stage.until(paused, 20, "the stack says that it is paused")
+    await stage.remove("Deployment", "shop-gateway")
+    with stage.world.change() as world:
+        world["queue"] = {"ready": 5000, "published": 5000}
+
+    async def noticed() -> bool:
+        return (await stage.condition("Ready"))["status"] == "False"
+
+    await stage.until(noticed, 20, "a paused stack is still looked at")
+    await asyncio.sleep(3)
+    assert await stage.get("Deployment", "shop-gateway") is None
+    worker = await stage.get("Deployment", "shop-worker")
+    assert worker is not None
+    assert worker["spec"]["replicas"] == 1
+
+
+async def test_a_refused_child_is_a_condition_in_the_api_servers_words(stage: Stage) -> None:
+    stage.operator()
+    await stage.create(template={"tolerations": [{"key": "a", "operator": "Sometimes"}]})
+
+    async def told() -> bool:
+        return "Sometimes" in (await stage.condition("Stalled"))["message"]
+
+    await stage.until(told, 30, "the refusal is told")
+    await stage.edit("shop", template={})
+    await stage.ready()
+
+
+async def test_a_wrong_image_stalls_while_the_old_pods_serve(bare_stage: Stage) -> None:
+    from .kubelet import Kubelet
+
+    def broken(pod: dict[str, object]) -> str | None:
+        spec = pod["spec"]
+        assert isinstance(spec, dict)
+        return "ImagePullBackOff" if spec["containers"][0]["image"] == "wrong:1" else None
+
+    async with Kubelet(bare_stage.kube, broken):
+        bare_stage.operator()
+        await bare_stage.create()
+        await bare_stage.ready()
+        await bare_stage.edit("shop", readApi={"image": "wrong:1"})
+
+        async def told() -> bool:
+            stalled = await bare_stage.condition("Stalled")
+            return stalled["status"] == "True" and "ImagePullBackOff" in stalled["message"]
+
+        await bare_stage.until(told, 30, "the wrong image is told")
+        assert (await bare_stage.condition("Ready"))["status"] == "True"
+        await bare_stage.edit("shop", readApi={})
+        await bare_stage.ready()
+
+
+async def test_a_failing_selftest_lowers_ready_and_says_why(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    with stage.world.change() as world:
+        world["failing"] = {"write-api": "no primary takes writes"}
+
+    async def told() -> bool:
+        writes, ready = await stage.condition("WritesAvailable"), await stage.condition("Ready")
+        return ready["status"] == "False" and "o primary takes writes" in writes["message"]
+
+    await stage.until(told, 10, "Ready falls within ten seconds")
+    with stage.world.change() as world:
+        world["failing"] = {}
+    await stage.ready()
+
+
+async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine", "namespace": stage.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-worker"},
+            "maxReplicas": 3,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
+                }
+            ],
+        },
+    }
+    await stage.kube.create(scaler)
+
+    async def told() -> bool:
+        return (await stage.condition("AutoscalingActive"))["reason"] == "ScalingConflict"
+
+    await stage.until(told, 20, "the conflict is told")
+    with stage.world.change() as world:
+        world["queue"] = {"ready": 5000, "published": 5000}
+    await asyncio.sleep(3)
+    worker = await stage.kube.get(Ref("Deployment", stage.namespace, "shop-worker"))
+    assert worker is not None
+    assert worker["spec"]["replicas"] == 1
