@@ -10,7 +10,8 @@ from hcs_operator.api.model import Model, Text
 from hcs_operator.api.names import LONGEST_STACK_NAME, Names
 from hcs_operator.api.spec_autoscaling import Autoscaling
 from hcs_operator.api.spec_engines import Cache, Database, ObjectStore, Queue, ReadReplicas
-from hcs_operator.api.spec_tiers import Gateway, PodTemplate, ReadApi, Replicated, Workers
+from hcs_operator.api.spec_gateway import Gateway
+from hcs_operator.api.spec_tiers import PodTemplate, ReadApi, Replicated, Workers
 
 
 class Images(Model):

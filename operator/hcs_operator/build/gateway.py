@@ -8,7 +8,7 @@ from hcs_operator.api.durations import seconds
 from hcs_operator.api.names import ASYNC_API, GATEWAY, READ_API, WRITE_API
 from hcs_operator.api.routes import Route
 from hcs_operator.api.spec import Stack
-from hcs_operator.api.spec_tiers import CircuitBreaker, RateLimit
+from hcs_operator.api.spec_gateway import CircuitBreaker, RateLimit
 from hcs_operator.build.context import Context, Document, fingerprint
 from hcs_operator.build.metadata import config_map
 from hcs_operator.build.tiers import deployment
