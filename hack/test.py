@@ -20,7 +20,6 @@ from hack.cluster import __main__ as cluster
 from hack.cluster import choice, places, tools
 from hack.cluster.console import Refusal, die, say
 from hack.cluster.docker import CommandFailed
-from hack.cluster.lock import one_at_a_time
 
 _TESTS = places.ROOT / "tests"
 _HUNG = {"unit": 60, "engine": 300, "apiserver": 300, "cluster": 1500}  # seconds after which a single test is broken
@@ -68,8 +67,7 @@ def engines() -> int:
 
 def in_cluster() -> int:
     """Against the sample stack and stacks of the tests' own, on a cluster that `make up` makes or finds."""
-    with one_at_a_time():
-        cluster.up()
+    cluster.up()
     source = choice.docker_only()
     running = cluster.running()
     environment = {

@@ -48,6 +48,11 @@ def cluster_and_images() -> None:
 
 def prepare() -> tuple[Cluster, Mapping[str, str]]:
     """A cluster that answers and every image where its pods find it: name → reference."""
+    with one_at_a_time():
+        return _prepare()
+
+
+def _prepare() -> tuple[Cluster, Mapping[str, str]]:
     if external := choice.external():
         say(f"using the cluster of {external.kubeconfig}; images go to {external.registry}")
         source = choice.docker_only()
@@ -133,7 +138,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "down": down,
     "clean": clean,
 }
-_ALONE = {"up", "images", "down", "clean"}
+_ALONE = {"down", "clean"}  # the others hold the lock only while they build and load
 
 
 def main(arguments: list[str]) -> None:
