@@ -14,7 +14,7 @@ from typing import Any
 
 from hack.cluster import content, places
 from hack.cluster.console import Refusal, say, step
-from hack.cluster.shell import run
+from hack.cluster.shell import CommandFailed, run
 
 OPERATOR_NAMESPACE = "hcs-system"
 NAMESPACE = STACK = "shop"
@@ -57,7 +57,7 @@ def operator(cluster: Cluster, images: Mapping[str, str]) -> None:
         stack_images = {name: images[name] for name in ("services", "mysql", "redis", "rabbitmq")}
         values = {"image": {"reference": images["operator"]}, "images": {**stack_images, "agent": images["operator"]}}
         _helm_install(cluster, "hcs", "hcs-operator", OPERATOR_NAMESPACE, json.dumps(values))
-        cluster.kubectl("--namespace", OPERATOR_NAMESPACE, "rollout", "status", "deployment", "--timeout", "180s")
+        _until_rolled_out(cluster, OPERATOR_NAMESPACE, "hcs-operator")
 
 
 def samples(cluster: Cluster, images: Mapping[str, str]) -> None:
@@ -71,7 +71,7 @@ def samples(cluster: Cluster, images: Mapping[str, str]) -> None:
         text = (places.ROOT / "examples" / "samples.yaml").read_text().replace("hcs/samples:dev", images["samples"])
         cluster.kubectl("--namespace", NAMESPACE, "apply", "--server-side", "--filename", "-", stdin=text)
         for name in ("smtp-sink", "payment-stub", "object-store"):
-            cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout", "180s")
+            _until_rolled_out(cluster, NAMESPACE, name)
 
 
 def stack(cluster: Cluster, images: Mapping[str, str]) -> None:
@@ -83,6 +83,18 @@ def stack(cluster: Cluster, images: Mapping[str, str]) -> None:
         _helm_install(cluster, STACK, "hcs-stack", NAMESPACE, values, "--set-json", named)
     with step("waiting for the stack to be Ready"):
         _until_ready(cluster, 600)
+
+
+def _until_rolled_out(cluster: Cluster, namespace: str, deployment: str) -> None:
+    """Waits until every pod is the new one and ready; a failure carries the end of a pod's log."""
+    inside = ("--namespace", namespace)
+    try:
+        cluster.kubectl(*inside, "rollout", "status", f"deployment/{deployment}", "--timeout", "180s")
+    except CommandFailed as error:
+        pods = cluster.kubectl(*inside, "get", "pods", "--sort-by", ".metadata.creationTimestamp", "--output", "name")
+        newest = pods.split()[-1]
+        log = cluster.kubectl(*inside, "logs", newest, "--tail", "8")
+        raise Refusal(f"{error}\nthe end of what {newest} says:\n{log}") from error
 
 
 def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, values: str, *settings: str) -> None:
