@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -144,26 +145,32 @@ class Stage:
         return found
 
 
-def normalised(children: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the objects without what differs from run to run: identities, times, counters, and random values."""
-    return {name: _plain(document) for name, document in sorted(children.items())}
+def normalised(children: dict[str, dict[str, Any]], namespace: str) -> dict[str, Any]:
+    """Return the objects without what differs from run to run: identities, times, counters, and what is random."""
+    return {_text(name, namespace): _plain(document, namespace) for name, document in sorted(children.items())}
 
 
 _PASSING = frozenset({
     "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "status", "clusterIP", "clusterIPs",
-    "highconcurrency.dev/applied-hash", "deployment.kubernetes.io/revision", "namespace", "controller-uid",
-    "batch.kubernetes.io/controller-uid",
+    "deployment.kubernetes.io/revision", "controller-uid", "batch.kubernetes.io/controller-uid",
 })  # fmt: skip
+_HASH = re.compile(r"(?<![0-9a-f])([0-9a-f]{16}|[0-9a-f]{8})(?![0-9a-f])")
+_CERTIFICATE = re.compile(r"-----BEGIN.*-----END [A-Z ]+-----", re.DOTALL)
 
 
-def _plain(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        if value.get("kind") == "Secret" or name == "binaryData":
-            return {
-                **{key: _plain(item, key) for key, item in value.items() if key not in {*_PASSING, "data"}},
-                "data": sorted(value.get("data") or ()),
-            }
-        return {
-            key: _plain(item, key) for key, item in value.items() if key not in _PASSING and not key.endswith("-hash")
-        }
-    return [_plain(item, name) for item in value] if isinstance(value, list) else value
+def _plain(value: Any, namespace: str) -> Any:
+    match value:
+        case {"kind": "Secret", "data": {**data}}:
+            rest = {name: item for name, item in value.items() if name != "data"}
+            return {**_plain(rest, namespace), "data": sorted(data)}
+        case dict():
+            return {name: _plain(item, namespace) for name, item in value.items() if name not in _PASSING}
+        case list():
+            return [_plain(item, namespace) for item in value]
+        case str():
+            return _text(value, namespace)
+    return value
+
+
+def _text(value: str, namespace: str) -> str:
+    return _HASH.sub("HASH", _CERTIFICATE.sub("PEM", value.replace(namespace, "NAMESPACE")))

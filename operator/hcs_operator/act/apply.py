@@ -112,7 +112,7 @@ class Applier:
 
 
 def _hash(document: Document) -> str:
-    """Return the hash of what was last applied: the same as the document's when only somebody else changed the object."""
+    """Return the hash of what was last applied: the document's own when only somebody else changed the object."""
     return str((document["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
 
 

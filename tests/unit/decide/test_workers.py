@@ -145,3 +145,14 @@ def test_every_recommendation_names_its_numbers() -> None:
     assert (
         found.reason.message == "2 -> 10: backlog 4210, 0.0 msg/s in, 10.0 msg/s per worker, wait 210 s of 30 s allowed"
     )
+
+
+def test_as_many_as_the_arrivals_keep_busy_are_not_taken() -> None:
+    state = settled(100, rate=10.0, arrivals=25.0, figures=QueueFigures(0, 0, 1000, 1000, 95.0))
+    found = decide(samples(100, 6, published=1125, acked=1125), state, LAW)
+    assert (found.desired, found.limited_by) == (3, "Arrivals")
+
+
+def test_arrivals_alone_add_none_while_the_backlog_is_small() -> None:
+    state = settled(100, rate=10.0, arrivals=25.0, figures=QueueFigures(0, 5, 1000, 1000, 95.0))
+    assert decide(samples(100, 1, unacked=5, published=1125, acked=1120), state, LAW).desired == 1

@@ -19,6 +19,8 @@ WINDOW = 30.0
 PRIOR_RATE = 10.0
 """Messages/s one replica is taken to finish before anything was measured or hinted."""
 _SMOOTHING = 0.3
+_NOISE = 0.1
+"""Share of a worker's rate below which arrivals keep none busy: a smoothed rate never quite reaches zero."""
 _STEP = 2.0
 """One measurement moves the rate by at most this factor."""
 _SHORTEST = 1.0
@@ -70,10 +72,11 @@ def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) ->
     state = _measured(samples, samples.queue, state)
     figures, rate = samples.queue, state.rate or law.rate_hint or PRIOR_RATE
     backlog = figures.ready + figures.unacked
-    need = max(ceil(backlog / (rate * law.max_wait)), ceil(state.arrivals / rate - 0.05) if backlog else 0)
+    need = ceil(backlog / (rate * law.max_wait))
     recent = tuple((at, count) for at, count in state.needs if samples.now - at <= WINDOW)
     state = replace(state, needs=(*recent, (samples.now, need)))
-    wanted, limited = _bounded(samples, state, law, need, idle=backlog == 0)
+    kept_busy = ceil(state.arrivals / rate - _NOISE)
+    wanted, limited = _bounded(samples, state, law, need, kept_busy, idle=backlog == 0)
     numbers = (
         f"backlog {backlog}, {state.arrivals:.1f} msg/s in, {rate:.1f} msg/s per worker, "
         f"wait {_wait(backlog, rate, samples.current)} of {law.max_wait:g} s allowed"
@@ -84,7 +87,7 @@ def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) ->
 
 
 def _bounded(
-    samples: WorkerSamples, state: WorkerState, law: WorkerLaw, need: int, *, idle: bool
+    samples: WorkerSamples, state: WorkerState, law: WorkerLaw, need: int, kept_busy: int, *, idle: bool
 ) -> tuple[int, str | None]:
     """Apply floors, the scale-in window and the user's bounds; return the count and what held it back."""
     wanted, limited = need, None
@@ -100,6 +103,7 @@ def _bounded(
         (samples.current if samples.now - state.since < WINDOW else 0, "JustStarted"),
         (samples.busy, "BusyWorkers"),
         (recent, "RecentNeed"),
+        (kept_busy, "Arrivals"),
         (0 if quiet else 1, "IdleTimeout"),
     )
     floor, word = max(floors, key=lambda entry: entry[0])
