@@ -5,6 +5,7 @@ server turns many away, which is an answer too; each that it takes is looked at 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from .stage import Stage
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
 
 EXAMPLES = 40
-WRONG = st.sampled_from([None, -1, 2**40, "", "x" * 300, [], {}, True, 0.5, "\u0000", "-5Gi", "999999h"])
+WRONG: st.SearchStrategy[Any] = st.sampled_from(
+    [None, -1, 2**40, "", "x" * 300, [], {}, True, 0.5, "\u0000", "-5Gi", "999999h"]
+)
 
 
 DURATIONS = st.sampled_from(["100ms", "5s", "30s", "1m30s", "10m", "1h"])
@@ -33,35 +36,37 @@ def drawn(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Return values of a structural schema, as the API server's validation describes it."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    match schema.get("type"):
-        case "object" if "properties" in schema:
-            fields = {name: drawn(inner) for name, inner in schema["properties"].items()}
-            if {"requests", "limits"} <= fields.keys():
-                fields = dict.fromkeys(fields, st.dictionaries(st.sampled_from(["cpu", "memory"]), QUANTITIES))
-            required = {name: fields.pop(name) for name in schema.get("required", ()) if name in fields}
-            return st.fixed_dictionaries(required, optional=fields)
-        case "object" if isinstance(schema.get("additionalProperties"), dict):
-            keys = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
-            return st.dictionaries(keys, drawn(schema["additionalProperties"]), max_size=2)
-        case "object":
-            return st.just({})
-        case "array":
-            most = min(schema.get("maxItems", 2), 2)
-            return st.lists(drawn(schema["items"]), min_size=schema.get("minItems", 0), max_size=most)
-        case "integer":
-            return st.integers(int(schema.get("minimum", 0)), int(schema.get("maximum", 100)))
-        case "number":
-            return st.integers(1, 100).map(lambda hundredths: min(hundredths / 100, schema.get("maximum", 1)))
-        case "boolean":
-            return st.booleans()
-    if "|h)" in schema.get("pattern", ""):
+    kinds: dict[str, Callable[[dict[str, Any]], st.SearchStrategy[Any]]] = {
+        "object": drawn_object,
+        "array": lambda it: st.lists(drawn(it["items"]), min_size=it.get("minItems", 0), max_size=2),
+        "integer": lambda it: st.integers(int(it.get("minimum", 0)), int(it.get("maximum", 100))),
+        "number": lambda it: st.integers(1, 100).map(lambda part: min(part / 100, it.get("maximum", 1))),
+        "boolean": lambda _: st.booleans(),
+        "string": drawn_text,
+    }
+    return kinds[schema.get("type", "string")](schema)
+
+
+def drawn_object(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if "properties" in schema:
+        fields = {name: drawn(inner) for name, inner in schema["properties"].items()}
+        if {"requests", "limits"} <= fields.keys():
+            fields = dict.fromkeys(fields, st.dictionaries(st.sampled_from(["cpu", "memory"]), QUANTITIES))
+        required = {name: fields.pop(name) for name in schema.get("required", ()) if name in fields}
+        return st.fixed_dictionaries(required, optional=fields)
+    inner = schema.get("additionalProperties")
+    keys = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+    return st.dictionaries(keys, drawn(inner), max_size=2) if isinstance(inner, dict) else st.just({})
+
+
+def drawn_text(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    pattern, longest = schema.get("pattern", ""), schema.get("maxLength", 99)
+    if "|h)" in pattern:
         return DURATIONS
-    if "Mi" in schema.get("pattern", ""):
+    if "Mi" in pattern:
         return QUANTITIES
-    if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True).filter(
-            lambda text: len(text) <= schema.get("maxLength", 99)
-        )
+    if pattern:
+        return st.from_regex(pattern, fullmatch=True).filter(lambda text: len(text) <= longest)
     return st.text("abc-0", min_size=schema.get("minLength", 0), max_size=20)
 
 
@@ -126,7 +131,7 @@ async def test_no_spec_crashes_the_operator_or_disturbs_a_neighbour(stage: Stage
         await stage.until(answered, 30, f"{name} is answered: {spec}")
         await stage.remove("HighConcurrencyStack", name)
     await asyncio.sleep(1)
-    assert len(taken) >= EXAMPLES // 10, "the API server turned nearly everything away: draw better"
+    assert len(taken) >= EXAMPLES // 4, f"the API server took {len(taken)} of {EXAMPLES}: draw better"
     assert process.poll() is None
     assert "look_broke" not in stage.logs()
     after = {name: item["metadata"]["resourceVersion"] for name, item in (await stage.children("neighbour")).items()}

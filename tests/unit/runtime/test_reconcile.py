@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.apiserver.played_engines import PlayedDatabase, PlayedQueue, PlayedServices, World
 
 from hcs_operator.__main__ import compose
 from hcs_operator.config import Config
@@ -16,7 +17,6 @@ from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.store import Key
 from hcs_operator.runtime.queue import Result
 from hcs_operator.runtime.reconcile import GONE, MOVING
-from tests.apiserver.played_engines import PlayedDatabase, PlayedQueue, PlayedServices, World
 
 pytestmark = pytest.mark.unit
 KEY = Key("shop", "shop")
