@@ -101,10 +101,8 @@ def mysqld(engines: Engines, engine_images: EngineImages, authority: Authority) 
 def mysql_group(mysqld: MysqldMaker, credentials: Path) -> MysqlGroup:
     """A group of one with schema and accounts."""
     server = mysqld(f"{STACK}-db-0-0", service=f"{STACK}-db-0", server_id=1)
-    accounts = ("repl", "app", "read", "migrate")
-    passwords = {account: (credentials / "database" / f"{account}-password").read_text() for account in accounts}
-    mysql_servers.make_accounts(server, passwords)
-    mysql_servers.bootstrap(server, passwords["repl"])
+    mysql_servers.make_accounts(server, credentials)
+    mysql_servers.bootstrap(server, (credentials / "database" / "repl-password").read_text())
     mysql_servers.apply_schema(server, ROOT / "services" / "hcs_services" / "schema")
     return MysqlGroup(server, credentials, f"{STACK}-db-0.{NAMESPACE}", f"{STACK}-replica-0.{NAMESPACE}")
 
@@ -113,8 +111,7 @@ def mysql_group(mysqld: MysqldMaker, credentials: Path) -> MysqlGroup:
 def mysql_reader(mysqld: MysqldMaker, mysql_group: MysqlGroup, credentials: Path) -> Mysqld:
     """A reader of the group, caught up, read-only."""
     server = mysqld(f"{STACK}-replica-0-0", service=f"{STACK}-replica-0", server_id=1001)
-    accounts = ("repl", "app", "read", "migrate")
-    mysql_servers.make_accounts(server, {account: mysql_group.password(account) for account in accounts})
+    mysql_servers.make_accounts(server, credentials)
     mysql_servers.follow(server, mysql_group.primary, (credentials / "database" / "repl-password").read_text())
     return server
 

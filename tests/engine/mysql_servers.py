@@ -12,6 +12,8 @@ import pymysql
 from tests.engine.certificates import Authority
 from tests.engine.containers import Container, Engines, until
 
+from hcs_operator.agent import accounts
+
 NAMESPACE = "engine.svc.cluster.local"
 GROUP_NAME = "5b4f9b3e-0f7d-4a2b-9d51-2f3e6f0a7c11"
 
@@ -210,21 +212,16 @@ def bootstrap(server: Mysqld, repl_password: str) -> None:
     until("the group of one is writable", lambda: not server.ask("SELECT @@super_read_only AS closed")[0]["closed"], 60)
 
 
-def make_accounts(server: Mysqld, passwords: Mapping[str, str]) -> None:
-    """The services' accounts, on this server only (nothing in the binary log)."""
-    members = "performance_schema.replication_group_members"
-    grants = {
-        "app": ["SELECT, INSERT, UPDATE, DELETE ON hcs.*", f"SELECT ON {members}"],
-        "read": ["SELECT ON hcs.*", f"SELECT ON {members}"],
-        "migrate": ["ALL ON hcs.*", f"SELECT ON {members}"],
-        "repl": ["REPLICATION SLAVE, BACKUP_ADMIN, CONNECTION_ADMIN, GROUP_REPLICATION_STREAM, CLONE_ADMIN ON *.*"],
+def make_accounts(server: Mysqld, credentials: Path) -> None:
+    """A stack's accounts with their very grants and limits, on this server only (nothing in the binary log)."""
+    passwords = {
+        account.user: (credentials / "database" / account.password_file).read_text() for account in accounts.ACCOUNTS
     }
+    limit = server.ask("SELECT @@max_connections AS connections")[0]["connections"]
     with server.root() as cursor:
         cursor.execute("SET sql_log_bin = 0")
-        for account, granted in grants.items():
-            cursor.execute(f"CREATE USER hcs_{account}@'%%' IDENTIFIED BY %s REQUIRE SSL", (passwords[account],))
-            for grant in granted:
-                cursor.execute(f"GRANT {grant} TO hcs_{account}@'%'")
+        for statement, arguments in accounts.set_up(passwords, frozenset(), limit):
+            cursor.execute(statement, arguments or None)
 
 
 def apply_schema(server: Mysqld, folder: Path) -> None:
