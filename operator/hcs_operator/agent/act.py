@@ -67,8 +67,9 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
     match done:
         case Bootstrap(group_name):
             _bootstrap(session, settings, group_name)
-        case Join(group_name):
+        case Join(group_name, seeds):
             session.run("SET GLOBAL group_replication_group_name = %s", group_name)
+            session.run("SET GLOBAL group_replication_group_seeds = %s", ",".join(seeds))
             session.run("START GROUP_REPLICATION")
         case Leave():
             session.run("STOP GROUP_REPLICATION")

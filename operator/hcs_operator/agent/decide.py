@@ -39,8 +39,8 @@ class Local:
     cloning: bool
     named: bool
     """The pod's own full name resolves to the pod's own address."""
-    majority_elsewhere: bool
-    """Another member says that it belongs to an ONLINE majority."""
+    seeds: tuple[str, ...]
+    """host:port of the ONLINE members of a majority that another member belongs to; empty when none is visible."""
     certificate: str
     """Fingerprint of the mounted certificate files."""
     denied: frozenset[str] = frozenset()
@@ -101,6 +101,7 @@ class Join:
     """START GROUP_REPLICATION towards the others; never founds anything."""
 
     group_name: str
+    seeds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _offline(local: Local, _: Memory) -> Act | None:
         return Wait("no group was founded here")
     if row.solo:
         return Bootstrap(row.group_name)
-    return Join(row.group_name) if local.majority_elsewhere else Wait("no majority of the group is visible")
+    return Join(row.group_name, local.seeds) if local.seeds else Wait("no majority of the group is visible")
 
 
 def _not_online(local: Local, _: Memory) -> Act | None:

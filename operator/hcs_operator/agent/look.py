@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hcs_operator.agent.accounts import ACCOUNTS, REPLICATION
 from hcs_operator.agent.decide import OLD_PASSWORD_SECONDS, Local, Memory, Peer, Started
-from hcs_operator.agent.peers import majority_elsewhere
+from hcs_operator.agent.peers import seeds
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts
@@ -69,7 +69,7 @@ def look(settings: Settings, memory: Memory) -> Local:
         changing_group=bool(state["changing_group"]),
         cloning=bool(state["cloning"]),
         named=not outside or _named(settings),
-        majority_elsewhere=joins and majority_elsewhere(settings),
+        seeds=seeds(settings) if joins else (),
         certificate=_fingerprint(_contents(settings.certificates)),
         denied=frozenset() if memory.settled == now else _denied(settings, mounted),
         old_passwords=frozenset(row["user"] for row in old),

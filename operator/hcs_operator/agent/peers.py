@@ -6,18 +6,28 @@ from contextlib import suppress
 from hcs_operator.agent.accounts import REPLICATION
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Access, Instance, Role
-from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import DatabaseError
-from hcs_operator.mysql.session import over_tls
+from hcs_operator.mysql.session import Row, over_tls
+
+_MEMBERS = """
+SELECT MEMBER_ID = @@server_uuid AS own, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE = 'ONLINE' AS online
+  FROM performance_schema.replication_group_members
+"""
 
 
-def majority_elsewhere(settings: Settings) -> bool:
-    """Say whether one of the pods behind the members' headless name is ONLINE in a majority, by its own view."""
+def seeds(settings: Settings) -> tuple[str, ...]:
+    """Return host:port of the members to join by: those that are ONLINE in the view of a peer that is in a majority."""
     headless = settings.pod_fqdn.partition(".")[2]
     password = (settings.credentials / "repl-password").read_text().strip()
     access = Access(REPLICATION, password, (settings.certificates / "ca.crt").read_text())
-    found = [Instance(address, Role.MEMBER, headless, address, access) for address in _addresses(headless)]
-    return any(_in_majority(peer) for peer in found if peer.address != settings.pod_ip)
+    for address in _addresses(headless):
+        if address == settings.pod_ip:
+            continue
+        members = _members(Instance(address, Role.MEMBER, headless, address, access))
+        online = [member for member in members if member["online"]]
+        if any(member["own"] for member in online) and 2 * len(online) > len(members):
+            return tuple(sorted(f"{member['host']}:{member['port']}" for member in online))
+    return ()
 
 
 def _addresses(name: str) -> list[str]:
@@ -26,8 +36,7 @@ def _addresses(name: str) -> list[str]:
     return []
 
 
-def _in_majority(peer: Instance) -> bool:
+def _members(peer: Instance) -> list[Row]:
     with suppress(DatabaseError), over_tls(peer) as session:
-        group = facts.group(session)
-        return group.state == "ONLINE" and 2 * group.online > group.total
-    return False
+        return session.query(_MEMBERS)
+    return []

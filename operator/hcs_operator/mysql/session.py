@@ -23,7 +23,7 @@ ROOT = "root"
 
 Row = Mapping[str, Any]
 
-_DENIED = {1044, 1045, 1130, 1227, 1396, 1698, 1862, 3118, 3955}
+_DENIED = {1044, 1045, 1130, 1698, 1862, 3118, 3955}
 _UNREACHABLE = {1053, 1077, 1079, 2002, 2003, 2006, 2013, 2055}
 
 
@@ -99,9 +99,10 @@ def _encryption(user: str) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def _connection(*, seconds: float, **arguments: Any) -> "pymysql.Connection[DictCursor]":
+def _connection(*, seconds: float, password: str, **arguments: Any) -> "pymysql.Connection[DictCursor]":
     return pymysql.Connection(
         **arguments,
+        password=password.encode(),  # as text the driver takes it for Latin-1
         charset="utf8mb4",
         autocommit=True,
         init_command="SET SESSION time_zone = '+00:00'",

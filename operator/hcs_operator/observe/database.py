@@ -58,7 +58,7 @@ async def look(
 ) -> DatabaseView:
     """Ask every database pod of a stack; never raises DatabaseError: an instance that does not answer is silent."""
     ca = secrets.get(f"{wishes.name}-ca", {}).get("ca.crt", "")
-    passwords = secrets.get(wishes.credentials_secret, {})
+    passwords = {name: text.strip() for name, text in secrets.get(wishes.credentials_secret, {}).items()}
     admin = Access("hcs_admin", passwords.get("admin-password", ""), ca)
     instances = [(pod, _instance(pod, wishes.namespace, cluster_domain, admin)) for pod in sorted(pods, key=_order)]
     views: dict[str, InstanceView] = {}

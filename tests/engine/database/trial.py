@@ -37,6 +37,7 @@ from hcs_operator.observe.database import look
 from hcs_operator.tls import issue
 
 AGENT_UID = 65532
+AGENT = (sys.executable, "-m", "hcs_operator.agent")
 _SETTINGS = {"super_read_only": "ON", "loose-clone_ssl_ca": "/etc/hcs/tls/ca.crt"}
 _BY_ROLE = {
     Role.MEMBER: {"relay_log_recovery": "OFF"},
@@ -124,9 +125,8 @@ class Trial:
     def password(self, file: str) -> str:
         return (self.folder / file).read_text()
 
-    def start(self, ordinal: int, role: Role = Role.MEMBER, *, agent: bool = True, volume: str = "") -> Pod:
-        """A pod: mysqld, and the agent unless told otherwise. `volume` gives it the data of another name's pod."""
-        del volume
+    def start(self, ordinal: int, role: Role = Role.MEMBER, *, agent: bool = True) -> Pod:
+        """A pod: mysqld, and the agent unless told otherwise."""
         component = _COMPONENTS[role]
         name = f"{self.stack}-{component}-0-{ordinal}"
         service = f"{self.stack}-{component}-0"
@@ -161,7 +161,21 @@ class Trial:
 
     def start_agent(self, pod: Pod) -> None:
         """Run the agent as its container would: own process, own user, settings by environment."""
-        environment = {
+        with (self.folder / f"{pod.name}.log").open("ab") as log:
+            pod.agent = subprocess.Popen(
+                AGENT, env=self._environment(pod), user=AGENT_UID, group=AGENT_UID, stdout=log, stderr=log
+            )
+
+    def run_agent(self, pod: Pod, command: str) -> None:
+        """Run one of the agent's commands to its end."""
+        subprocess.run([*AGENT, command], env=self._environment(pod), user=AGENT_UID, group=AGENT_UID, check=True)
+
+    def agent_log(self, pod: Pod) -> str:
+        """What the pod's agents have logged."""
+        return (self.folder / f"{pod.name}.log").read_text()
+
+    def _environment(self, pod: Pod) -> dict[str, str]:
+        return {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[3] / "operator"),
             "HCS_ROLE": pod.role.value,
@@ -174,8 +188,6 @@ class Trial:
             "HCS_TLS": str(pod.tls),
             "HCS_AGENT_PORT": "0",
         }
-        command = [sys.executable, "-m", "hcs_operator.agent"]
-        pod.agent = subprocess.Popen(command, env=environment, user=AGENT_UID, group=AGENT_UID)
 
     def stop_agent(self, pod: Pod) -> None:
         if pod.agent:
@@ -234,7 +246,8 @@ class Trial:
         try:
             until(what, turn, seconds, every=0.5)
         except AssertionError as late:
-            raise AssertionError(f"{late}\n{last[0] if last else None}\n{self.look()}") from late
+            logs = [self.agent_log(pod) for pod in self.pods.values() if pod.agent]
+            raise AssertionError("\n".join([str(late), str(last), str(self.look()), *logs])) from late
         return last[0]
 
     def close(self) -> None:

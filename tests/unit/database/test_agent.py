@@ -51,7 +51,7 @@ MEMBER = Local(
     changing_group=False,
     cloning=False,
     named=True,
-    majority_elsewhere=False,
+    seeds=(),
     certificate="certificate-1",
 )
 READER = replace(MEMBER, role=Role.READER, replicating=True)
@@ -65,7 +65,9 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param({"denied": APP}, replace(SETTLED, settled=Started()), SetUp(APP), id="passwords are set offline"),
         pytest.param({"member_group": None}, SETTLED, Wait, id="nothing was founded here"),
         pytest.param({"member_group": ONE_OF_MANY}, SETTLED, Wait, id="one of many never bootstraps"),
-        pytest.param({"member_group": ONE_OF_MANY, "majority_elsewhere": True}, SETTLED, Join(GROUP), id="it joins"),
+        pytest.param(
+            {"member_group": ONE_OF_MANY, "seeds": ("b:3306",)}, SETTLED, Join(GROUP, ("b:3306",)), id="it joins"
+        ),
         pytest.param({"named": False}, SETTLED, Wait, id="the name does not resolve yet"),
         pytest.param({"changing_group": True}, SETTLED, Wait, id="a START is being executed"),
         pytest.param({"bootstrap_flag": True}, SETTLED, CloseBootstrap(), id="a forgotten flag is taken back"),
@@ -136,7 +138,7 @@ locals_ = st.builds(
     changing_group=st.booleans(),
     cloning=st.booleans(),
     named=st.booleans(),
-    majority_elsewhere=st.booleans(),
+    seeds=st.sampled_from([(), ("b:3306",)]),
     certificate=st.sampled_from(["certificate-1", "certificate-2"]),
     denied=users,
     old_passwords=users,
