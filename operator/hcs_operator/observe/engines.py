@@ -1,7 +1,7 @@
 """Asks the engines and services behind one stack, all at once, each with its own short time-out.
 
-Kubernetes events come in bursts; looks at engines do not help more often than once in `FRESH` seconds, so a figure
-that young is used again.
+Bursts of Kubernetes events do not multiply these questions: the triggers coalesce them, and a stack has one look at a
+time.
 """
 
 import asyncio
@@ -13,8 +13,6 @@ from hcs_operator.api.observed import CacheCounters, Inflight, PodView, QueueFig
 from hcs_operator.observe.ports import QueuePort, ServicePort
 
 SELFTESTED = ("write-api", "async-api", "read-api")
-FRESH = 0.8
-"""Seconds for which an answer is used again."""
 
 T = TypeVar("T")
 
