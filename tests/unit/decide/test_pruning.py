@@ -1,5 +1,6 @@
 """Only what this very stack owns and no longer wants is deleted."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ def owned_by(uid: str, **metadata: Any) -> dict[str, Any]:
 
 
 def pruned(
-    live: dict[Child, dict[str, Any]], *, desired: set[Child] = frozenset(), kept: set[Child] = frozenset()
-) -> tuple[Child, ...]:  # type: ignore[assignment]
+    live: dict[Child, dict[str, Any]],
+    *,
+    desired: AbstractSet[Child] = frozenset(),
+    kept: AbstractSet[Child] = frozenset(),
+) -> tuple[Child, ...]:
     return unwanted(Snapshot("shop", "shop", 0.0, live), "mine", desired, kept)
 
 

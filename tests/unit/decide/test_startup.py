@@ -71,6 +71,6 @@ def test_what_exists_is_not_closed_when_its_needs_fail() -> None:
 
 
 def test_running_services_wait_for_a_new_migration() -> None:
-    live = {TIERS["SERVICES"][0]: {}, TIERS["GATEWAY"][0]: {}}
+    live: dict[Child, dict[str, Any]] = {TIERS["SERVICES"][0]: {}, TIERS["GATEWAY"][0]: {}}
     found = judged(UP, live, *map(pod, ALL_UP))
     assert set(found.waiting) == {"READERS", "SERVICES"}
