@@ -27,7 +27,7 @@ async def test_only_the_leader_writes_and_a_stopped_one_hands_over_at_once(stage
     assert stage.writes("second") == []
     first.send_signal(signal.SIGTERM)
     assert first.wait(20) == 0
-    await stage.until(lambda: leads("two"), 10, "the second takes over")
+    await stage.until(lambda: leads("two"), 18, "the second takes over sooner than a lease stands still")
     await stage.remove("Service", "shop-read")
 
     async def healed() -> bool:
