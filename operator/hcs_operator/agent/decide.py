@@ -37,6 +37,8 @@ class Local:
     changing_group: bool
     """A START or STOP GROUP_REPLICATION is being executed."""
     cloning: bool
+    stopping: bool
+    """The pod is on its way out: its preStop hook has left the group."""
     named: bool
     """The pod's own full name resolves to the pod's own address."""
     seeds: tuple[str, ...]
@@ -133,6 +135,10 @@ def decide(local: Local, memory: Memory) -> Act:
 Check = Callable[[Local, Memory], Act | None]
 
 
+def _pod_stops(local: Local, _: Memory) -> Act | None:
+    return Wait("the pod is stopping") if local.stopping else None
+
+
 def _clone_runs(local: Local, _: Memory) -> Act | None:
     return Wait("a clone is being received") if local.cloning else None
 
@@ -206,8 +212,9 @@ def _at_rest(_local: Local, _memory: Memory) -> Act:
     return Wait("all is as it should be")
 
 
-_READER: tuple[Check, ...] = (_clone_runs, _new_certificate, _reader_accounts, _reader_channel, _at_rest)
+_READER: tuple[Check, ...] = (_pod_stops, _clone_runs, _new_certificate, _reader_accounts, _reader_channel, _at_rest)
 _MEMBER: tuple[Check, ...] = (
+    _pod_stops,
     _clone_runs,
     _new_certificate,
     _group_changes,

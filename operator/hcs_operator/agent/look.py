@@ -15,6 +15,9 @@ from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import DatabaseError, Denied
 from hcs_operator.mysql.session import Session, over_socket
 
+STOPPING = "stopping"
+"""File beside the socket: mysqld's preStop hook makes it, mysqld's start removes it."""
+
 _STATE = """
 SELECT @@GLOBAL.group_replication_bootstrap_group AS bootstrap_flag,
        (SELECT COUNT(*) FROM performance_schema.processlist WHERE ID <> CONNECTION_ID()
@@ -68,6 +71,7 @@ def look(settings: Settings, memory: Memory) -> Local:
         bootstrap_flag=bool(state["bootstrap_flag"]),
         changing_group=bool(state["changing_group"]),
         cloning=bool(state["cloning"]),
+        stopping=(settings.socket.parent / STOPPING).exists(),
         named=not outside or _named(settings),
         seeds=seeds(settings) if joins else (),
         certificate=_fingerprint(_contents(settings.certificates)),

@@ -15,7 +15,7 @@ from hcs_operator.api.spec_tiers import PodTemplate, Resources
 from hcs_operator.build import mounts
 from hcs_operator.build.context import Context, Document, fingerprint
 from hcs_operator.build.metadata import config_map, metadata
-from hcs_operator.build.mysql_config import START, render
+from hcs_operator.build.mysql_config import LEAVE, START, render
 from hcs_operator.build.pods import (
     ENGINE_USER,
     SERVICES_USER,
@@ -109,6 +109,7 @@ def _environment(stack: Stack, context: Context, component: str, role: Role) -> 
 
 def _mysqld(stack: Stack, context: Context, component: str, role: Role, sizes: Document) -> Document:
     answers = {"exec": {"command": ["sh", "-c", _ANSWERS]}, "timeoutSeconds": 5}
+    leave = {"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", LEAVE]}}}} if role is Role.MEMBER else {}
     return {
         "name": "mysqld",
         "image": context.images["mysql"],
@@ -121,6 +122,7 @@ def _mysqld(stack: Stack, context: Context, component: str, role: Role, sizes: D
         "resources": sizes,
         "securityContext": security(ENGINE_USER),
         "volumeMounts": [_CONFIG, _TLS, _DATA, _RUN, _TMP],
+        **leave,
     }
 
 

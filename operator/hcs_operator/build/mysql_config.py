@@ -101,6 +101,13 @@ if [ ! -d /var/lib/mysql/data ]; then
     --initialize-insecure --super-read-only=OFF
   mv /var/lib/mysql/new /var/lib/mysql/data
 fi
+rm -f /run/mysqld/stopping
 exec mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
   --loose-group-replication-local-address="$POD_FQDN:3306"
+"""
+
+# Leaving the group comes before SIGTERM: a primary that is stopped under writes hangs for a minute in a commit that can
+# no longer be certified. The file keeps the agent from taking the group up again; the next start removes it.
+LEAVE = """touch /run/mysqld/stopping
+timeout 30 mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --execute='STOP GROUP_REPLICATION' || true
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +15,7 @@ from tests.engine.containers import until
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.agent.accounts import discard
+from hcs_operator.build.mysql_config import LEAVE
 from hcs_operator.mysql.errors import DatabaseError, Denied, NotTrusted, Refused
 from hcs_operator.mysql.session import over_tls
 from hcs_operator.tls.issue import BACKDATED
@@ -179,6 +182,41 @@ def test_passwords_of_a_new_secret_are_set_over_old_data(founded: Trial) -> None
     pod.container.start()
     founded.start_agent(pod)
     until("every account takes its new password", lambda: leads(pod) and all(logs_in(founded, it) for it in USERS), 60)
+
+
+@contextmanager
+def writers(trial: Trial, count: int = 8) -> Iterator[None]:
+    """Sessions that commit as fast as they can, until the block ends."""
+    done = threading.Event()
+    write_row(trial, 100)
+
+    def work(number: int) -> None:
+        while not done.is_set():
+            with suppress(DatabaseError), over_tls(trial.instance(only(trial), "hcs_migrate")) as session:
+                while not done.is_set():
+                    session.run("REPLACE INTO hcs.kept VALUES (%s)", number)
+
+    threads = [threading.Thread(target=work, args=(1000 + number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_member_under_writes_stops_within_its_grace_and_comes_back(founded: Trial) -> None:
+    pod = only(founded)
+    with writers(founded):
+        assert pod.container.run("sh", "-c", LEAVE).code == 0
+        until("its agent stands back", lambda: "the pod is stopping" in founded.agent_log(pod), 10)
+        pod.container.stop(grace_seconds=30)
+    assert pod.container.state["ExitCode"] == 0
+    (pod.server.socket.parent / "stopping").unlink()
+    pod.container.start()
+    until("the member leads its group again", lambda: leads(pod), 60)
 
 
 def test_a_stack_made_anew_over_old_data_adopts_its_group_and_rows(founded: Trial) -> None:

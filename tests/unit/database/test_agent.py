@@ -50,6 +50,7 @@ MEMBER = Local(
     bootstrap_flag=False,
     changing_group=False,
     cloning=False,
+    stopping=False,
     named=True,
     seeds=(),
     certificate="certificate-1",
@@ -68,6 +69,7 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param(
             {"member_group": ONE_OF_MANY, "seeds": ("b:3306",)}, SETTLED, Join(GROUP, ("b:3306",)), id="it joins"
         ),
+        pytest.param({"stopping": True}, SETTLED, Wait, id="a pod that stops stays out of the group"),
         pytest.param({"named": False}, SETTLED, Wait, id="the name does not resolve yet"),
         pytest.param({"changing_group": True}, SETTLED, Wait, id="a START is being executed"),
         pytest.param({"bootstrap_flag": True}, SETTLED, CloseBootstrap(), id="a forgotten flag is taken back"),
@@ -137,6 +139,7 @@ locals_ = st.builds(
     bootstrap_flag=st.booleans(),
     changing_group=st.booleans(),
     cloning=st.booleans(),
+    stopping=st.booleans(),
     named=st.booleans(),
     seeds=st.sampled_from([(), ("b:3306",)]),
     certificate=st.sampled_from(["certificate-1", "certificate-2"]),
@@ -156,6 +159,7 @@ def test_nothing_but_an_offline_member_that_says_it_is_alone_is_ever_bootstrappe
         assert local.member_group is not None
         assert local.member_group.solo
         assert not local.changing_group
+        assert not local.stopping
         assert not local.bootstrap_flag
         assert local.named
 
