@@ -78,12 +78,22 @@ class Election:
         if not self.leading:
             return
         self.leading = False
-        try:
-            lease = await self.kube.get(self.ref)
-            if lease is not None and lease["spec"].get("holderIdentity") == self.identity:
-                await self.kube.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
-        except KubeError as failure:
-            log.warning("lease_not_cleared", error=str(failure))
+        for last in (False, True):
+            try:
+                await self._clear()
+            except Conflict as renewal:  # one of our own that was still on its way
+                if last:
+                    log.warning("lease_not_cleared", error=str(renewal))
+            except KubeError as failure:
+                log.warning("lease_not_cleared", error=str(failure))
+                return
+            else:
+                return
+
+    async def _clear(self) -> None:
+        lease = await self.kube.get(self.ref)
+        if lease is not None and lease["spec"].get("holderIdentity") == self.identity:
+            await self.kube.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
 
     async def _try(self, seen: tuple[str, float]) -> tuple[str, float]:
         """Take the lease if it is free; return the record seen and since when it has stood still."""
