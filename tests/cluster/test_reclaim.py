@@ -11,7 +11,7 @@ from tests.cluster.conftest import Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 from tests.cluster.load import post_all
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.chaos
 
 RETAIN = {"database": {"storage": {"size": "1Gi", "reclaim": "Retain"}}}
 KINDS = "deployments,statefulsets,services,configmaps,secrets,jobs,poddisruptionbudgets,networkpolicies,serviceaccounts,pods"

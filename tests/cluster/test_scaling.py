@@ -13,7 +13,7 @@ from tests.cluster.conftest import STUB, Stack, resource
 from tests.cluster.kubectl import Kubectl, stays, until
 from tests.cluster.load import post_all, read_keys
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.conftest import OPERATOR_NAMESPACE, Stack
 from tests.cluster.kubectl import Kubectl
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.chaos
 
 
 def test_helm_uninstall_leaves_the_definition_and_the_stacks(shop: Stack, kubectl: Kubectl) -> None:
