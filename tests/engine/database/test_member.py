@@ -52,7 +52,8 @@ def bootstrap_flag(pod: Pod) -> int:
 
 
 def write_row(trial: Trial, number: int) -> None:
-    with over_tls(trial.instance(only(trial), "hcs_migrate")) as session:
+    # a client's patience, not an observer's: a primary that was just elected holds statements back for a while
+    with over_tls(trial.instance(only(trial), "hcs_migrate"), statement_seconds=30) as session:
         session.run("CREATE DATABASE IF NOT EXISTS hcs")
         session.run("CREATE TABLE IF NOT EXISTS hcs.kept (id INT PRIMARY KEY)")
         session.run("INSERT INTO hcs.kept VALUES (%s)", number)
