@@ -56,10 +56,13 @@ class Kubelet:
         if pod["spec"].get("restartPolicy") == "Never" or _owner(pod) == "Job":
             ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
             return _of("Succeeded", False, None, [_container(name, ended, False) for name in containers])
-        number = next(self._addresses)
-        ip = f"10.1.{number // 250}.{number % 250 + 1}"
+        ip = (pod.get("status") or {}).get("podIP") or self._address()
         running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
         return _of("Running", True, ip, [_container(name, running, True) for name in containers])
+
+    def _address(self) -> str:
+        number = next(self._addresses)
+        return f"10.1.{number // 250}.{number % 250 + 1}"
 
 
 def _of(phase: str, ready: bool, ip: str | None, containers: list[dict[str, Any]]) -> dict[str, Any]:
