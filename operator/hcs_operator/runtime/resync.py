@@ -1,4 +1,4 @@
-"""Reads everything anew: before the first look, and every ten minutes after.
+"""Reads everything anew: before the first look, twice soon after the watches began, and every ten minutes from then on.
 
 A watch that broke does not tell of what was deleted meanwhile, and kopf has no periodic resync; a list does and is
 one. Stacks are then looked at spread over a minute, so that a thousand of them are no burst.
@@ -16,6 +16,9 @@ from hcs_operator.kube.resources import SCALER_KIND, STACK_KIND, WATCHED_KINDS
 from hcs_operator.observe.store import STACK_LABEL, Key, WatchStore
 from hcs_operator.runtime.queue import KeyedQueue
 
+EARLY = (5.0, 30.0)
+"""Seconds until the first two rounds: the watches begin with lists of their own after ours, and nobody tells of what
+was deleted between the two."""
 EVERY = 600.0
 JITTER = 60.0
 AGAIN = 2.0
@@ -45,11 +48,18 @@ async def first_read(kube: Kube, store: WatchStore, namespaces: Sequence[str]) -
 
 async def resync(kube: Kube, store: WatchStore, queue: KeyedQueue[Key], namespaces: Sequence[str]) -> None:
     """Repeat for ever; a list that fails is tried again with the next round."""
+    for pause in EARLY:
+        await asyncio.sleep(pause)
+        await _round(kube, store, namespaces)
     while True:
         await asyncio.sleep(EVERY + random.uniform(0, JITTER))  # noqa: S311 - spreads load, protects nothing
-        try:
-            await read_all(kube, store, namespaces)
-        except KubeError as failure:
-            log.warning("resync_failed", error=str(failure))
+        await _round(kube, store, namespaces)
         for key in store.stacks():
             queue.add(key, random.uniform(0, JITTER))  # noqa: S311
+
+
+async def _round(kube: Kube, store: WatchStore, namespaces: Sequence[str]) -> None:
+    try:
+        await read_all(kube, store, namespaces)
+    except KubeError as failure:
+        log.warning("resync_failed", error=str(failure))
