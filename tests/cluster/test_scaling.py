@@ -13,8 +13,6 @@ from tests.cluster.conftest import STUB, Stack, resource
 from tests.cluster.kubectl import Kubectl, stays, until
 from tests.cluster.load import post_all, read_keys
 
-pytestmark = pytest.mark.chaos
-
 
 @pytest.fixture(scope="module")
 def scaled(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
@@ -37,6 +35,7 @@ def scaled(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) ->
     return reach(module_namespace, "scaled")
 
 
+@pytest.mark.cluster
 def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scaled: Stack) -> None:
     orders = asyncio.run(_orders(scaled, 2000))
     until("the mails are drained and workers are at 0", lambda: _workers(scaled) == 0, 180)
@@ -58,12 +57,14 @@ def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scal
     assert not _killed_workers(scaled), "a busy worker was killed"
 
 
+@pytest.mark.chaos
 def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     scaled.kubectl.delete("pod", "scaled-cache-0")
     asyncio.run(read_keys(scaled.gateway, "/products/none-{}", keys=200, rate=30, seconds=10))
     stays("one reader", lambda: _readers(scaled) == 1, 20)
 
 
+@pytest.mark.chaos
 def test_reads_over_more_keys_than_the_cache_holds_add_a_reader_that_goes_again(scaled: Stack) -> None:
     products = asyncio.run(_products(scaled, 2000))
     started = time.monotonic()
