@@ -15,17 +15,19 @@ IN_FLIGHT = 32
 
 
 async def post_all(gateway: str, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Sends each call under a key until it is acknowledged, at most 20 times; answers the bodies in order."""
+    """Sends each call under a key until it is acknowledged, as a client would that is told to come back: for at most
+    two minutes each. Answers the bodies in order.
+    """
     gate = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
         attempt = Attempt(path, body)
         async with gate:
-            for _ in range(20):
+            for _ in range(120):
                 await send(http, gateway, attempt)
                 if attempt.settled:
                     break
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(1)
         assert attempt.acknowledged, attempt
         return attempt.answer
 
