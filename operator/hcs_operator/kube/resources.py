@@ -47,8 +47,6 @@ RESOURCES: dict[str, Resource] = {
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
     "NetworkPolicy": Resource("networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": Resource("policy/v1", "poddisruptionbudgets"),
-    "Role": Resource("rbac.authorization.k8s.io/v1", "roles"),
-    "RoleBinding": Resource("rbac.authorization.k8s.io/v1", "rolebindings"),
 }
 
 PRUNED_KINDS: tuple[str, ...] = (
@@ -61,8 +59,6 @@ PRUNED_KINDS: tuple[str, ...] = (
     "Job",
     "NetworkPolicy",
     "PodDisruptionBudget",
-    "Role",
-    "RoleBinding",
 )
 """Kinds the operator makes, and deletes when they are no longer wanted."""
 
