@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -194,8 +193,3 @@ def step(request: pytest.FixtureRequest) -> Iterator[None]:
     print(f"\n  {request.node.name} …", flush=True)
     yield
     print(f"  {request.node.name}: {time.monotonic() - started:.0f} s", flush=True)
-
-
-def dump(document: object) -> str:
-    """A document as readable JSON, for assertion messages."""
-    return json.dumps(document, indent=1, default=str)
