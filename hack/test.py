@@ -130,6 +130,12 @@ def main(arguments: list[str]) -> int:
     unknown = set(arguments) - {rung.name for rung in RUNGS}
     if unknown:
         die(f"no such rung: {', '.join(sorted(unknown))}")
+    if choice.external() and any(rung.climb is in_cluster for rung in wanted):
+        lower = " ".join(rung.name for rung in RUNGS if rung.climb is not in_cluster)
+        die(
+            "the cluster rung kills what it tests and refuses a cluster of yours: "
+            f"unset HCS_KUBECONFIG, or run the rungs below it (ARGS='{lower}')"
+        )
     if fresh:
         cluster.down()
     found = places.RUN.exists() or places.KUBECONFIG.exists()

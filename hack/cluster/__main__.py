@@ -4,6 +4,7 @@ target for each.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -35,8 +36,15 @@ def up() -> None:
     install.operator(cluster, tags)
     install.samples(cluster, tags)
     install.stack(cluster, tags)
-    first_order.place()
-    _tell(cluster)
+    if choice.external():
+        with cluster.forwarded(install.NAMESPACE, f"{install.STACK}-gateway", 8080) as gateway:
+            first_order.place(gateway)
+        say(f"gateway: kubectl --namespace {install.NAMESPACE} port-forward service/{install.STACK}-gateway 8080")
+    else:
+        first_order.place(first_order.ADDRESSES["gateway"])
+        for name, address in first_order.ADDRESSES.items():
+            say(f"{name}: {address}")
+    say(f'use it: export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
 
 
 def cluster_and_images() -> None:
@@ -72,12 +80,6 @@ def kind_of(source: Source) -> Kind:
     if source.official:
         return Kind(source.docker, tools.clients(), choice.KIND_NODE, built=False)
     return Kind(source.docker, tools.ensure(tools.KUBERNETES_AND_FRIENDS), node_image.ensure(source.docker), built=True)
-
-
-def _tell(cluster: Cluster) -> None:
-    for name, address in first_order.ADDRESSES.items():
-        say(f"{name}: {address}")
-    say(f'use it: export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
 
 
 def status() -> None:
@@ -157,6 +159,8 @@ def main(arguments: list[str]) -> None:
         die(f"make {command}: {error}{hint}")
     except KeyboardInterrupt:
         die(f"make {command} was interrupted; it can be repeated")
+    except BrokenPipeError:  # `make status | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

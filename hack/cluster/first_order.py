@@ -9,30 +9,29 @@ from typing import Any
 
 from hack.cluster.console import Refusal, say
 
-GATEWAY = "http://127.0.0.1:8080"
 ADDRESSES = {
-    "gateway": GATEWAY,
+    "gateway": "http://127.0.0.1:8080",
     "mail sink": "http://127.0.0.1:8081/messages?to=",
     "payment provider": "http://127.0.0.1:8082/charges",
     "object store (S3)": "http://127.0.0.1:8083",
 }
 
 
-def place() -> None:
-    """Raises Refusal with the gateway's own words where an answer is not the one that is promised."""
+def place(gateway: str) -> None:
+    """`gateway` is a base URL. Raises Refusal with the gateway's own words where an answer is not the promised one."""
     product = {"product_id": "tea", "name": "Tea", "price": "19.90", "stock": 1_000_000}
-    _call("POST", "/api/v1/products", (201, 409), product)  # 409: an earlier `make up` made it
-    placed = _call("POST", "/api/v1/orders", (201,), {"user_id": "ada", "product_id": "tea", "quantity": 2})
+    _call("POST", f"{gateway}/api/v1/products", (201, 409), product)  # 409: an earlier `make up` made it
+    placed = _call("POST", f"{gateway}/api/v1/orders", (201,), {"user_id": "ada", "product_id": "tea", "quantity": 2})
     say(f"POST /api/v1/orders → 201 {json.dumps(placed)}")
-    read = _call("GET", f"/api/v1/orders/{placed['order_id']}", (200,))
+    read = _call("GET", f"{gateway}/api/v1/orders/{placed['order_id']}", (200,))
     say(f"GET /api/v1/orders/{placed['order_id']} → 200 {json.dumps(read)}")
     if read != placed:
         raise Refusal("the order that was read is not the one that was placed")
 
 
-def _call(method: str, path: str, expected: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _call(method: str, url: str, expected: tuple[int, ...], body: dict[str, Any] | None = None) -> dict[str, Any]:
     request = urllib.request.Request(
-        GATEWAY + path,
+        url,
         json.dumps(body).encode() if body is not None else None,
         {"Content-Type": "application/json"},
         method=method,
@@ -43,8 +42,8 @@ def _call(method: str, path: str, expected: tuple[int, ...], body: dict[str, Any
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read().decode()
     except OSError as error:
-        raise Refusal(f"{method} {path}: {error}") from error
+        raise Refusal(f"{method} {url}: {error}") from error
     if status not in expected:
-        raise Refusal(f"{method} {path}: {status} instead of {expected[0]}: {text}")
+        raise Refusal(f"{method} {url}: {status} instead of {expected[0]}: {text}")
     document: dict[str, Any] = json.loads(text)
     return document

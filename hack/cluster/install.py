@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,21 @@ class Cluster:
         text = self.kubectl("--namespace", namespace, "get", kind, name, "--ignore-not-found", "--output", "json")
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
+
+    @contextmanager
+    def forwarded(self, namespace: str, service: str, port: int) -> Iterator[str]:
+        """The base URL of a Service, on a port of this host for as long as the block runs."""
+        command: list[str | Path] = [self.programs / "kubectl", "--kubeconfig", self.kubeconfig]
+        command += ["--namespace", namespace, "port-forward", f"service/{service}", f":{port}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forward:
+            assert forward.stdout is not None
+            try:
+                line = forward.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
+                if not line:
+                    raise Refusal(f"kubectl port-forward of {service} ended with exit code {forward.wait()}")
+                yield f"http://{line.removeprefix('Forwarding from ').split()[0]}"
+            finally:
+                forward.terminate()
 
     def ensure_namespace(self, name: str) -> None:
         """A namespace that admits restricted pods only."""
