@@ -22,6 +22,7 @@ PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables
 _PID_FILE = places.RUN / "docker.pid"
 _STATE = places.RUN / "docker"  # containerd's socket and the network namespaces; /run/docker is another daemon's
 _CONTAINERD = _STATE / "containerd" / "containerd.pid"
+_UNTAGGED_KEPT = "72h"  # stages of builds: they save the next build of their kind its downloads, and grow without end
 _LOG = places.RUN / "dockerd.log"
 
 
@@ -50,6 +51,7 @@ def start() -> None:
         if not host.holds(lambda: is_running() or daemon.poll() is not None, 60) or daemon.poll() is not None:
             tail = "\n".join(_LOG.read_text(errors="replace").splitlines()[-15:])
             raise Refusal(f"the private Docker daemon does not start; the end of {_LOG}:\n{tail}")
+        docker().run("image", "prune", "--force", "--filter", f"until={_UNTAGGED_KEPT}")
 
 
 def _launch() -> subprocess.Popen[bytes]:
