@@ -37,7 +37,7 @@ def test_a_stack_made_again_over_retained_volumes_has_its_orders(
     assert asyncio.run(_get(f"{again.gateway}/api/v1/orders/{made[0]['order_id']}"))["quantity"] == 2
 
 
-@pytest.mark.chaos
+@pytest.mark.cluster
 def test_reclaim_delete_leaves_no_volume(namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> None:
     namespace.apply(
         resource(
