@@ -108,8 +108,8 @@ class Kubectl:
         """The events that regard an object of that name."""
         return [event for event in self.items("events") if event["involvedObject"]["name"] == about]
 
-    def kill_container(self, pod: str, container: str, signal: str = "KILL") -> str:
-        """Kills a container's main process from its node, as a crash would; PID 1 cannot be killed from inside."""
+    def signal_container(self, pod: str, container: str, signal: str = "KILL") -> str:
+        """Signals all processes of a container from its node, as a crash or a hang would; PID 1 is deaf from inside."""
         document = self.get("pod", pod)
         assert document, pod
         container_id = next(
@@ -118,7 +118,8 @@ class Kubectl:
             if status["name"] == container
         )
         return in_node(
-            document["spec"]["nodeName"], "ctr", "-n", "k8s.io", "task", "kill", "-s", f"SIG{signal}", container_id
+            document["spec"]["nodeName"],
+            *("ctr", "-n", "k8s.io", "task", "kill", "--all", "--signal", f"SIG{signal}", container_id),
         )
 
 

@@ -16,7 +16,7 @@ def kill(component: str, container: str) -> Callable[[Stack], str]:
 
     def fault(stack: Stack) -> str:
         pod = str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
-        stack.kubectl.kill_container(pod, container)
+        stack.kubectl.signal_container(pod, container)
         return pod
 
     return fault

@@ -68,12 +68,12 @@ def _hung(stack: Stack, engines: tuple[tuple[str, str], ...]) -> Iterator[None]:
     """Stops the processes of engines, which then neither answer nor end."""
     pods = [(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"], name) for component, name in engines]
     for pod, container in pods:
-        stack.kubectl.kill_container(pod, container, "STOP")
+        stack.kubectl.signal_container(pod, container, "STOP")
     try:
         yield
     finally:
         for pod, container in pods:
-            stack.kubectl.kill_container(pod, container, "CONT")
+            stack.kubectl.signal_container(pod, container, "CONT")
 
 
 def _works(stack: Stack, method: str, path: str, body: dict[str, Any] | None = None) -> bool:

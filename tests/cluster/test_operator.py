@@ -35,7 +35,7 @@ def test_at_rest_the_operator_writes_nothing_but_its_lease(shop: Stack, kubectl:
 def test_a_killed_operator_is_followed_by_the_other_replica(shop: Stack, kubectl: Kubectl) -> None:
     inside = kubectl.inside(OPERATOR_NAMESPACE)
     leader = _leader(inside)
-    inside.kill_container(leader, "operator")
+    inside.signal_container(leader, "operator")
     shop.kubectl.delete("poddisruptionbudget", "shop-read-api")
     until("the budget is there again", lambda: shop.kubectl.get("poddisruptionbudget", "shop-read-api"), 60)
     shop.until_ready()
