@@ -49,13 +49,17 @@ Effect = Callable[[Connection, datetime], Awaitable[Done]]
 
 
 class TaskFailed(Exception):
-    """A try failed: `reason` is a slug, `detail` for people; `unclear`: the outside part may have acted after all."""
+    """A try failed: `reason` is a slug, `detail` for people; `unclear`: the outside part may have acted after all.
+
+    `detail` may quote an outside part, which may have said what is no Unicode (a mail server's reply in Latin-1 has
+    lone surrogates): those turn into `?`, because neither the database nor a message's header takes them.
+    """
 
     def __init__(self, reason: str, detail: str, *, unclear: bool = False) -> None:
-        super().__init__(detail)
         self.reason = reason
-        self.detail = detail
+        self.detail = detail.encode(errors="replace").decode()
         self.unclear = unclear
+        super().__init__(self.detail)
 
 
 class Permanent(TaskFailed):

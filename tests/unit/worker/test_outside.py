@@ -97,6 +97,22 @@ async def test_whatever_the_api_takes_can_be_mailed(
     assert len(mailbox.messages(to)) == 1
 
 
+async def test_a_refusal_that_is_not_utf_8_can_be_told() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx\r\n")
+        while (line := await reader.readline()).strip() not in (b"", b"QUIT"):
+            writer.write("550 Empfänger unbekannt\r\n".encode("latin-1") if line.startswith(b"RCPT") else b"250 ok\r\n")
+        writer.write(b"221 bye\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(Permanent) as failed:
+            await SmtpMailer(f"smtp://127.0.0.1:{port}", lambda: None).send(mail("ada@customers.example"))
+    assert "550 Empf?nger unbekannt" in failed.value.detail
+
+
 async def test_no_mail_server_is_worth_another_try() -> None:
     with pytest.raises(Transient):
         await SmtpMailer("smtp://127.0.0.1:9", lambda: None).send(mail("ada@customers.example"))
