@@ -1,7 +1,8 @@
 """`refund_payment`: give a charge back. Comes only from the outbox: an order was cancelled after it had been charged.
 
 With `settle` instead of a charge's id the charge's outcome is unknown: asking again under the payment's own key tells
-(one charge at most, whatever happened before), and what was charged is refunded.
+(one charge at most, whatever happened before), and what was charged is refunded. Only a decline says that there is no
+charge; any other refusal (a wrong token, say) is about this call, and leaves the outcome as unknown as it was.
 """
 
 from datetime import datetime
@@ -14,7 +15,7 @@ from hcs_services.money import Money
 from hcs_services.worker.handlers.payment import charge_key
 from hcs_services.worker.ports import Charge, Ports
 from hcs_services.worker.registry import HANDLERS
-from hcs_services.worker.task import Done, Effect, Permanent, Task
+from hcs_services.worker.task import DECLINED, Done, Effect, Permanent, Task
 
 
 class Unsettled(BaseModel):
@@ -63,5 +64,7 @@ async def _charged(payload: RefundPayload, ports: Ports) -> str | None:
     key = charge_key(unsettled.task_id, payload.order_id)
     try:
         return await ports.provider.charge(Charge(key, unsettled.amount, unsettled.currency, unsettled.method_token))
-    except Permanent:
+    except Permanent as error:
+        if error.reason != DECLINED:
+            raise
         return None
