@@ -13,7 +13,6 @@ from hcs_services.identifiers import EPOCH
 
 ATTEMPT_HEADER: Final = "task-attempt"
 TRACE_HEADER: Final = "traceparent"
-UNCLEAR_HEADER: Final = "task-unclear"
 REASON_HEADER: Final = "dead-reason"
 DETAIL_HEADER: Final = "dead-detail"
 DIED_HEADER: Final = "dead-at"

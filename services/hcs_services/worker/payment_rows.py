@@ -1,7 +1,9 @@
 """The rows of a payment: the claim that is taken before the provider is called, and what becomes of it.
 
-The claim (`payments.status = 'pending'`) makes two payment tasks of one order take turns, and tells a try that follows
-a crash that the provider may have charged already. Locks are always taken in the order orders, payments, user_lists.
+The claim (`payments.status = 'pending'`) stands while the provider may charge or may have charged: it makes two payment
+tasks of one order take turns, and tells a later try that only the provider knows. A try that the provider answers with
+"not charged" gives it back, unless another try of the task holds it too (then its version is not the one it was taken
+with). Locks are always taken in the order orders, payments, user_lists.
 """
 
 import json
@@ -29,8 +31,8 @@ class Wanted:
     currency: str
 
 
-async def claim(tx: Connection, wanted: Wanted, now: datetime) -> None:
-    """Check the order and take the claim; a claim that this task holds already is good as it is.
+async def claim(tx: Connection, wanted: Wanted, now: datetime) -> int | None:
+    """Check the order and take the claim; returns the claim's version, or None for one that this task held already.
 
     Raises Permanent for an order that must not be charged, Transient while another task holds the claim.
     """
@@ -39,7 +41,9 @@ async def claim(tx: Connection, wanted: Wanted, now: datetime) -> None:
         raise Permanent("unknown-order", "there is no such order")
     held = await tx.fetch_one("SELECT * FROM payments WHERE order_id = %s FOR UPDATE", (wanted.order_id,))
     if held is not None and held["task_id"] == wanted.task.id and held["status"] == "pending":
-        return  # an earlier try may have charged: only the provider knows, so the order's state does not matter now
+        # Another try may have charged: only the provider knows, so the order's state does not matter now.
+        await tx.execute("UPDATE payments SET ver = ver + 1 WHERE order_id = %s", (wanted.order_id,))
+        return None
     if order["status"] == "CANCELLED":
         raise Permanent("order-cancelled", "the order is cancelled")
     if order["status"] != "PENDING":
@@ -48,7 +52,15 @@ async def claim(tx: Connection, wanted: Wanted, now: datetime) -> None:
         raise Permanent("amount-mismatch", f"the order's total is {order['total_amount']}, not {wanted.amount}")
     if held is not None and held["status"] == "pending" and await _alive(tx, held["task_id"]):
         raise Transient("payment-in-progress", "another payment of this order is in progress")
-    await _take(tx, wanted, order, now)
+    return await _take(tx, wanted, order, now)
+
+
+async def give_back(tx: Connection, wanted: Wanted, version: int) -> int:
+    """Give up a claim of this version, for the provider has not charged; returns how many rows that were (0 or 1)."""
+    return await tx.execute(
+        "DELETE FROM payments WHERE order_id = %s AND task_id = %s AND status = 'pending' AND ver = %s",
+        (wanted.order_id, wanted.task.id, version),
+    )
 
 
 async def settle_charge(tx: Connection, wanted: Wanted, charge_id: str, now: datetime) -> Done:
@@ -72,7 +84,7 @@ async def settle_charge(tx: Connection, wanted: Wanted, charge_id: str, now: dat
 
 
 async def release(tx: Connection, task: Task) -> int:
-    """Give up the claim of a task that ends without a charge; returns how many rows that were (0 or 1)."""
+    """Give up the claim of a task that ends; returns how many rows that were (0 or 1)."""
     return await tx.execute("DELETE FROM payments WHERE task_id = %s AND status = 'pending'", (task.id,))
 
 
@@ -105,7 +117,8 @@ async def _alive(tx: Connection, task_id: str) -> bool:
     return row is not None and row["status"] not in ("dead", "succeeded")
 
 
-async def _take(tx: Connection, wanted: Wanted, order: dict[str, Any], now: datetime) -> None:
+async def _take(tx: Connection, wanted: Wanted, order: dict[str, Any], now: datetime) -> int:
+    version = clock_version(now)
     await tx.execute("DELETE FROM payments WHERE order_id = %s AND status = 'pending'", (wanted.order_id,))
     await tx.execute(
         "INSERT INTO payments (order_id, task_id, charge_id, amount, currency, status, created_at, slot, ver)"
@@ -117,9 +130,10 @@ async def _take(tx: Connection, wanted: Wanted, order: dict[str, Any], now: date
             wanted.currency,
             naive(now),
             order["slot"],
-            clock_version(now),
+            version,
         ),
     )
+    return version
 
 
 async def _set_paid(tx: Connection, order: dict[str, Any], charge_id: str, now: datetime) -> Done:

@@ -148,14 +148,14 @@ class Runner:
             raise
         except Exception as error:
             log.exception("handler failed", task_id=task.id, type=task.type)
-            raise Transient("handler-error", f"{type(error).__name__} in the handler", unclear=True) from error
+            raise Transient("handler-error", f"{type(error).__name__} in the handler") from error
 
     async def _prepare(self, task: Task, handler: Handler, payload: Any) -> Effect:
         try:
             async with asyncio.timeout(handler.seconds):
                 return await handler.prepare(task, payload, self._ports)
         except TimeoutError as error:
-            raise Transient("timeout", f"not done within {handler.seconds:.0f} s", unclear=True) from error
+            raise Transient("timeout", f"not done within {handler.seconds:.0f} s") from error
 
     async def _commit(self, task: Task, effect: Effect) -> Done | None:
         now = self._now()
@@ -180,17 +180,11 @@ class Runner:
         return "succeeded"
 
     async def _fail(self, delivery: Delivery, task: Task, handler: Handler, failure: TaskFailed) -> str:
-        # What an earlier try may have done outside stays possible, and so does what a crash cut short.
-        failure.unclear |= delivery.redelivered or bool(delivery.headers.get(message.UNCLEAR_HEADER))
         verdict = after_failure(failure, task.attempt, late=self._late())
         log.info("try failed", task_id=task.id, type=task.type, attempt=task.attempt, reason=failure.reason)
         if isinstance(verdict, Again):
             await self._until_possible(lambda: self._note_retry(task, f"{failure.reason}: {failure.detail}"))
-            headers = {
-                **delivery.headers,
-                message.ATTEMPT_HEADER: task.attempt,
-                message.UNCLEAR_HEADER: failure.unclear,
-            }
+            headers = {**delivery.headers, message.ATTEMPT_HEADER: task.attempt}
             await self._send(delivery.queue, delivery.body, headers, exchange=verdict.exchange)
             delivery.ack()
             return "retried"

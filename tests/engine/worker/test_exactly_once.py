@@ -16,6 +16,7 @@ from tests.engine.worker.played import (
     PlayedDelivery,
     SteppedWorker,
     Steps,
+    cents,
     every_crash,
     run_to_its_end,
     task,
@@ -25,6 +26,8 @@ from hcs_services.database.members import PrimaryPool
 from hcs_services.identifiers import public_order_id
 from hcs_services.queue.message import ATTEMPT_HEADER, REASON_HEADER
 from hcs_services.queue.topology import DEAD
+from hcs_services.worker import payment_rows
+from hcs_services.worker.task import Task
 
 pytestmark = pytest.mark.engine
 
@@ -33,6 +36,11 @@ TaskId = Callable[[], str]
 
 def payment(order_id: int, amount: str = "19.90", token: str = "tok_ok") -> dict[str, Any]:
     return {"order_id": public_order_id(order_id), "amount": amount, "currency": "EUR", "method_token": token}
+
+
+async def cancel(pool: PrimaryPool, order_id: int) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE orders SET status='CANCELLED' WHERE order_id=%s", (order_id,))
 
 
 async def test_an_order_is_charged_once_and_paid_wherever_the_worker_crashes(
@@ -134,14 +142,10 @@ async def test_a_charge_of_an_order_that_is_cancelled_meanwhile_is_sent_back(
     outside, order_id, number = Outside(), await make_order(), task_id()
     message = task("process_payment", payment(order_id), number)
 
-    async def cancel() -> None:
-        async with pool.connection() as connection:
-            await connection.execute("UPDATE orders SET status='CANCELLED' WHERE order_id=%s", (order_id,))
-
     charge = outside.provider.charge
 
     async def charge_and_cancel(wanted: Any) -> str:
-        await cancel()
+        await cancel(pool, order_id)
         return await charge(wanted)
 
     outside.provider.charge = charge_and_cancel  # type: ignore[assignment, method-assign]
@@ -166,8 +170,7 @@ async def test_a_crash_after_the_charge_of_an_order_that_is_then_cancelled_still
     first = SteppedWorker(pool, outside, Steps(len(steps)))
     with pytest.raises(Crash, match="charged"):
         await first.runner.run(PlayedDelivery(message, {}, redelivered=False, worker=first))
-    async with pool.connection() as connection:
-        await connection.execute("UPDATE orders SET status='CANCELLED' WHERE order_id=%s", (order_id,))
+    await cancel(pool, order_id)
     await run_to_its_end(pool, outside, message)
 
     assert len(outside.provider.charges) == 1
@@ -231,6 +234,38 @@ async def test_a_dead_payment_lets_the_order_be_paid_again(
 
     assert await rows("SELECT status FROM orders WHERE order_id=%s", order_id) == [{"status": "PAID"}]
     assert outside.published[0][2][REASON_HEADER] == "retries-spent"
+
+
+async def test_an_order_that_is_cancelled_between_two_tries_is_not_charged(
+    pool: PrimaryPool, make_order: MakeOrder, rows: Rows, task_id: TaskId
+) -> None:
+    outside, order_id, number = Outside(), await make_order(), task_id()
+    await run_to_its_end(pool, outside, task("process_payment", payment(order_id, token="tok_down"), number))
+    await cancel(pool, order_id)
+    await run_to_its_end(pool, outside, task("process_payment", payment(order_id), number), headers={ATTEMPT_HEADER: 1})
+
+    assert not outside.provider.charges
+    (row,) = await rows("SELECT status, error FROM tasks WHERE task_id=%s", number)
+    assert (row["status"], row["error"].partition(":")[0]) == ("dead", "order-cancelled")
+    assert await rows("SELECT * FROM payments WHERE order_id=%s", order_id) == []
+    assert await rows("SELECT 1 FROM outbox WHERE payload->>'$.task_id'=%s", f"settle-{number}") == []
+
+
+async def test_a_try_that_did_not_charge_leaves_the_claim_of_another_try_that_may_have(
+    pool: PrimaryPool, make_order: MakeOrder, rows: Rows, task_id: TaskId
+) -> None:
+    order_id, now = await make_order(), datetime.now(UTC)
+    one = Task(task_id(), "process_payment", {}, now, 1)
+    wanted = payment_rows.Wanted(one, order_id, cents("19.90"), "EUR")
+    async with pool.transaction() as tx:
+        version = await payment_rows.claim(tx, wanted, now)
+    async with pool.transaction() as tx:
+        assert await payment_rows.claim(tx, wanted, now) is None
+    async with pool.transaction() as tx:
+        assert version is not None
+        assert await payment_rows.give_back(tx, wanted, version) == 0
+
+    assert await rows("SELECT status FROM payments WHERE order_id=%s", order_id) == [{"status": "pending"}]
 
 
 async def test_a_payment_that_dies_without_a_clear_answer_leaves_a_settlement_that_refunds_it(

@@ -1,12 +1,12 @@
 """`process_payment`: charge an order once and set it PAID.
 
 1. one transaction checks the order and takes the claim (payment_rows); nothing is charged that fails here;
-2. the provider is asked to charge under a key made of task and order: however often, one charge;
+2. the provider is asked to charge under a key made of task and order: however often, one charge. If it clearly does
+   not, the claim is given back, and the next try begins with the checks again;
 3. the effect records the charge and sets the order PAID, or sends the charge back if the order was cancelled meanwhile.
 
-A try that ends the task for good gives up the claim. If the provider may have charged without our knowing (and did
-not decline in the end), a refund task is left behind that finds out under the same key: charges minus refunds are what
-orders were paid.
+A task that dies holding a claim may have been charged without our knowing (unless the provider declined in the end): it
+leaves a refund task behind that finds out under the same key: charges minus refunds are what orders were paid.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def charge_key(task_id: str, order_id: str) -> str:
 async def release_claim(tx: Connection, task: Task, failure: TaskFailed, now: datetime) -> None:
     """The payment is dead: let others pay the order, and leave no charge of unknown outcome behind."""
     released = await payment_rows.release(tx, task)
-    if released and failure.unclear and failure.reason != DECLINED:
+    if released and failure.reason != DECLINED:
         await payment_rows.enqueue_settlement(tx, task, slot_of(task.id), now)
 
 
@@ -41,10 +41,15 @@ async def process_payment(task: Task, payload: NewPayment, ports: Ports) -> Effe
         raise Permanent("unknown-order", "there is no such order")
     wanted = Wanted(task, order_id, payload.amount, payload.currency)
     async with ports.primary.transaction() as tx:
-        await payment_rows.claim(tx, wanted, datetime.now(UTC))
-    charge_id = await ports.provider.charge(
-        Charge(charge_key(task.id, payload.order_id), payload.amount, payload.currency, payload.method_token)
-    )
+        version = await payment_rows.claim(tx, wanted, datetime.now(UTC))
+    key = charge_key(task.id, payload.order_id)
+    try:
+        charge_id = await ports.provider.charge(Charge(key, payload.amount, payload.currency, payload.method_token))
+    except TaskFailed as failure:
+        if version is not None and not failure.unclear:
+            async with ports.primary.transaction() as tx:
+                await payment_rows.give_back(tx, wanted, version)
+        raise
 
     async def effect(tx: Connection, now: datetime) -> Done:
         return await payment_rows.settle_charge(tx, wanted, charge_id, now)
