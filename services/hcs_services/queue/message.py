@@ -63,7 +63,7 @@ def decode(body: bytes) -> TaskMessage:
 def tries_made(headers: dict[str, Any]) -> int:
     """Count the tries a message has behind it; a missing or senseless header counts as none."""
     value = headers.get(ATTEMPT_HEADER, 0)
-    return value if isinstance(value, int) and 0 <= value < 1000 else 0
+    return value if isinstance(value, int) and 0 <= value < 1_000_000 else 0
 
 
 def _instant(text: object) -> datetime:

@@ -34,8 +34,6 @@ _QUEUE_OF_TYPE: Final = {
 WAIT_MILLISECONDS: Final = ((900, 1100), (4500, 5500), (27000, 33000))
 """Two delays, 0.9 and 1.1 of the step, for each further try: 1 s, 5 s, 30 s."""
 
-MAX_RETRIES: Final = len(WAIT_MILLISECONDS)
-
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -56,14 +54,13 @@ def wait_exchange(milliseconds: int) -> str:
     return f"hcs.wait.{milliseconds}"
 
 
-def retry_exchange(tries_made: int, *, late: bool) -> str | None:
-    """The exchange that holds a message until its next try, or None when its retries are spent.
+def retry_exchange(tries_made: int, *, late: bool) -> str:
+    """The exchange that holds a message until its next try; the last step is that of every further try.
 
     `tries_made` counts the failed tries, 1 or more; `late` picks the longer of the step's two delays (caller's jitter).
     """
-    if tries_made > MAX_RETRIES:
-        return None
-    return wait_exchange(WAIT_MILLISECONDS[tries_made - 1][1 if late else 0])
+    step = WAIT_MILLISECONDS[min(tries_made, len(WAIT_MILLISECONDS)) - 1]
+    return wait_exchange(step[1 if late else 0])
 
 
 def queues() -> tuple[Queue, ...]:

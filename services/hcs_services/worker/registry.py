@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -12,18 +12,23 @@ from hcs_services.worker.ports import Ports
 from hcs_services.worker.task import Effect, Task, TaskFailed
 
 Prepare = Callable[[Task, Any, Ports], Awaitable[Effect]]
+TRIES: Final = 4
 OnDead = Callable[[Connection, Task, TaskFailed, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How one type of task is done: the form of its payload, the longest a try may take, and the work."""
+    """How one type of task is done: the form of its payload, the longest a try may take, and the work.
+
+    `tries` is how many it has, None for as many as it takes until it is refused for good or expires.
+    """
 
     task_type: str
     payload: type[BaseModel]
     seconds: float
     prepare: Prepare
     on_dead: OnDead | None = None
+    tries: int | None = TRIES
 
 
 class Registry:
@@ -33,14 +38,20 @@ class Registry:
         self._handlers: dict[str, Handler] = {}
 
     def handles(
-        self, task_type: str, *, payload: type[BaseModel], seconds: float, on_dead: OnDead | None = None
+        self,
+        task_type: str,
+        *,
+        payload: type[BaseModel],
+        seconds: float,
+        on_dead: OnDead | None = None,
+        tries: int | None = TRIES,
     ) -> Callable[[Prepare], Prepare]:
         """Decorate the `prepare` of `task_type`. `on_dead` runs in the transaction that declares such a task dead."""
 
         def register(prepare: Prepare) -> Prepare:
             if task_type in self._handlers:
                 raise ValueError(f"two handlers for {task_type}")
-            self._handlers[task_type] = Handler(task_type, payload, seconds, prepare, on_dead)
+            self._handlers[task_type] = Handler(task_type, payload, seconds, prepare, on_dead, tries)
             return prepare
 
         return register

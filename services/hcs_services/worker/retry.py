@@ -1,6 +1,7 @@
 """What becomes of a task after a failed try; pure.
 
-First try, then up to three more after 1 s, 5 s and 30 s, each ± 10 % (two wait queues a step), then dead.
+First try, then up to three more after 1 s, 5 s and 30 s, each ± 10 % (two wait queues a step), then dead. A handler may
+be registered without a bound: its tasks go on every 30 s until they are refused for good or expire.
 """
 
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ class Dead:
     detail: str
 
 
-def after_failure(failure: TaskFailed, attempt: int, *, late: bool) -> Again | Dead:
-    """Decide on the failure of try number `attempt` (1 for the first); `late` picks the longer delay of the step."""
+def after_failure(failure: TaskFailed, attempt: int, tries: int | None, *, late: bool) -> Again | Dead:
+    """Decide on the failure of try number `attempt` (1 for the first) of `tries`, None for as many as it takes.
+
+    `late` picks the longer delay of the step.
+    """
     if isinstance(failure, Permanent):
         return Dead(failure.reason, failure.detail)
-    exchange = retry_exchange(attempt, late=late)
-    if exchange is None:
+    if tries is not None and attempt >= tries:
         return Dead("retries-spent", f"{attempt} tries failed, the last with {failure.reason}: {failure.detail}")
-    return Again(exchange)
+    return Again(retry_exchange(attempt, late=late))

@@ -180,7 +180,7 @@ class Runner:
         return "succeeded"
 
     async def _fail(self, delivery: Delivery, task: Task, handler: Handler, failure: TaskFailed) -> str:
-        verdict = after_failure(failure, task.attempt, late=self._late())
+        verdict = after_failure(failure, task.attempt, handler.tries, late=self._late())
         log.info("try failed", task_id=task.id, type=task.type, attempt=task.attempt, reason=failure.reason)
         if isinstance(verdict, Again):
             await self._until_possible(lambda: self._note_retry(task, f"{failure.reason}: {failure.detail}"))

@@ -55,6 +55,8 @@ def test_a_body_of_another_form_is_malformed(body: bytes) -> None:
         decode(body)
 
 
-@pytest.mark.parametrize(("headers", "tries"), [({}, 0), ({"task-attempt": 2}, 2), ({"task-attempt": "x"}, 0)])
+@pytest.mark.parametrize(
+    ("headers", "tries"), [({}, 0), ({"task-attempt": 20_160}, 20_160), ({"task-attempt": "x"}, 0)]
+)
 def test_a_missing_or_senseless_attempt_header_counts_as_none(headers: dict[str, Any], tries: int) -> None:
     assert tries_made(headers) == tries

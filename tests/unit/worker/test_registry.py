@@ -21,6 +21,12 @@ def test_every_task_type_has_a_handler() -> None:
     HANDLERS.require(TASK_TYPES)
 
 
+def test_a_refund_is_tried_for_as_long_as_it_takes() -> None:
+    refund = HANDLERS.get("refund_payment")
+    assert refund is not None
+    assert refund.tries is None
+
+
 def test_a_type_without_a_handler_fails_the_start() -> None:
     registry = Registry()
     registry.handles("send_email", payload=BaseModel, seconds=1)(prepare)

@@ -16,7 +16,7 @@ from hcs_services.queue import Delivery, NotAccepted, TaskMessage
 from hcs_services.queue.backoff import Backoff
 from hcs_services.queue.message import ATTEMPT_HEADER, DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER
 from hcs_services.worker.ports import Ports
-from hcs_services.worker.registry import Registry
+from hcs_services.worker.registry import TRIES, Registry
 from hcs_services.worker.runner import Runner
 from hcs_services.worker.task import Done, Effect, Permanent, Task, Transient
 
@@ -66,7 +66,7 @@ class PlayedPool:
 class World:
     """A runner with one handler, whose failures are queued in `fails`."""
 
-    def __init__(self, *, outages: int = 0, refusals: int = 0, seconds: float = 5) -> None:
+    def __init__(self, *, outages: int = 0, refusals: int = 0, seconds: float = 5, tries: int | None = TRIES) -> None:
         self.pool = PlayedPool(outages)
         self.refusals = refusals
         self.fails: list[Exception] = []
@@ -75,7 +75,7 @@ class World:
         self.log: list[str] = []
         self.published: list[tuple[str, str, dict[str, Any]]] = []
         registry = Registry()
-        registry.handles("send_email", payload=Nothing, seconds=seconds)(self.prepare)
+        registry.handles("send_email", payload=Nothing, seconds=seconds, tries=tries)(self.prepare)
         ports = Ports(cast("Any", self.pool), *[cast("Any", None)] * 4)
         self.runner = Runner(registry, ports, self, self.publish, clock=lambda: NOW, late=lambda: False)
 
@@ -192,6 +192,14 @@ async def test_the_last_failure_is_a_dead_letter_with_its_reason_and_source() ->
         4,
     )
     assert world.pool.statuses() == ["dead"]
+
+
+async def test_a_handler_without_a_bound_goes_on_at_the_longest_wait() -> None:
+    world = World(tries=None)
+    world.fails = [Transient("provider", "503")]
+    await world.runner.run(world.delivery(attempt=1999))
+    ((exchange, _, headers),) = world.published
+    assert (exchange, headers[ATTEMPT_HEADER]) == ("hcs.wait.27000", 2000)
 
 
 async def test_a_permanent_failure_is_dead_at_the_first_try() -> None:

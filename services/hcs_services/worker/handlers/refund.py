@@ -3,6 +3,8 @@
 With `settle` instead of a charge's id the charge's outcome is unknown: asking again under the payment's own key tells
 (one charge at most, whatever happened before), and what was charged is refunded. Only a decline says that there is no
 charge; any other refusal (a wrong token, say) is about this call, and leaves the outcome as unknown as it was.
+
+It is tried for as long as it takes: no user waits for it or sees it fail, and money would stay taken.
 """
 
 from datetime import datetime
@@ -37,7 +39,7 @@ class RefundPayload(BaseModel):
     settle: Unsettled | None = None
 
 
-@HANDLERS.handles("refund_payment", payload=RefundPayload, seconds=45)
+@HANDLERS.handles("refund_payment", payload=RefundPayload, seconds=45, tries=None)
 async def refund_payment(_task: Task, payload: RefundPayload, ports: Ports) -> Effect:
     """Refund; the effect is the status of the row in `payments`."""
     charge_id = payload.charge_id or await _charged(payload, ports)
