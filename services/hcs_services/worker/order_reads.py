@@ -1,10 +1,11 @@
 """Reads of many orders: from a replica that has everything committed until now, else from the primary.
 
 "Now" is the primary's executed GTID set at the start of the read. It contains the accept's and every write that was
-acknowledged before it, so a client that was told 201 before it asked for a report finds its order in it.
+acknowledged before it, so a client that was told 201 before it asked for a report finds its order in it. All pages come
+from one snapshot: an order that changes meanwhile is in them once.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -13,9 +14,10 @@ from hcs_services.database.connection import Connection
 from hcs_services.database.errors import NoReader
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.readers import ReaderPool
+from hcs_services.worker.ports import Page
 from hcs_services.worker.task_rows import naive
 
-PAGE: Final = 2000
+PAGE: Final = 2000  # rows
 
 
 class ReplicaOrderReads:
@@ -25,41 +27,42 @@ class ReplicaOrderReads:
         self._primary = primary
         self._readers = readers
 
-    async def of_user(self, user_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Rows of the user's orders created in `[start, end)`, oldest first."""
-        rows: list[dict[str, Any]] = []
-        after, page = (naive(start), 0), PAGE
-        async with self._recent() as connection:
-            while page == PAGE:
-                found = await connection.fetch_all(
-                    "SELECT * FROM orders WHERE user_id = %s AND created_at >= %s AND created_at < %s"
-                    " AND (created_at, order_id) > (%s, %s) ORDER BY created_at, order_id LIMIT %s",
-                    (user_id, after[0], naive(end), *after, PAGE),
-                )
-                rows += found
-                page = len(found)
-                if found:
-                    after = (found[-1]["created_at"], found[-1]["order_id"])
-        return rows
+    def of_user(self, user_id: str, start: datetime, end: datetime) -> AsyncGenerator[Page]:
+        """Pages of the user's orders created in `[start, end)`, oldest first."""
+        where = "user_id = %s AND created_at < %s"
+        return self._pages("created_at", start, where, (user_id, naive(end)))
 
-    async def changed_since(self, since: datetime) -> list[dict[str, Any]]:
-        """Rows of orders changed since then, oldest change first; of an order that changes meanwhile the last state."""
-        rows: dict[int, dict[str, Any]] = {}
-        after, page = (naive(since), 0), PAGE
+    def changed_since(self, since: datetime) -> AsyncGenerator[Page]:
+        """Pages of the orders changed since then, oldest change first."""
+        return self._pages("updated_at", since, "TRUE", ())
+
+    async def _pages(
+        self, moment: str, start: datetime, where: str, arguments: tuple[Any, ...]
+    ) -> AsyncGenerator[Page]:
+        """Rows from `start` on by the column `moment`, from one page's last row to the next."""
+        sql = (
+            f"SELECT * FROM orders WHERE {where} AND {moment} >= %s AND ({moment}, order_id) > (%s, %s)"  # noqa: S608 - ours
+            f" ORDER BY {moment}, order_id LIMIT %s"
+        )
+        after = (naive(start), 0)
+        async with self._snapshot() as connection:
+            while True:
+                rows = await connection.fetch_all(sql, (*arguments, after[0], *after, PAGE))
+                if rows:
+                    yield rows
+                if len(rows) < PAGE:
+                    return
+                after = (rows[-1][moment], rows[-1]["order_id"])
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
         async with self._recent() as connection:
-            while page == PAGE:
-                found = await connection.fetch_all(
-                    "SELECT * FROM orders WHERE updated_at >= %s AND (updated_at, order_id) > (%s, %s)"
-                    " ORDER BY updated_at, order_id LIMIT %s",
-                    (after[0], *after, PAGE),
-                )
-                for row in found:
-                    rows.pop(row["order_id"], None)
-                    rows[row["order_id"]] = row
-                page = len(found)
-                if found:
-                    after = (found[-1]["updated_at"], found[-1]["order_id"])
-        return list(rows.values())
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            try:
+                yield connection
+            finally:
+                await connection.rollback()
 
     @asynccontextmanager
     async def _recent(self) -> AsyncIterator[Connection]:

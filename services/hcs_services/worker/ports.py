@@ -1,6 +1,6 @@
 """The worker's outside parts as Protocols, so that handlers and the runner can be tested without any of them."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from hcs_services.cache import Change
 from hcs_services.database.members import PrimaryPool
+
+Page = list[dict[str, Any]]
+"""Some rows of `orders`, never none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,13 @@ class Store(Protocol):
 
 
 class OrderReads(Protocol):
-    """Reads of orders that may be large, kept off the primary where a replica is recent enough."""
+    """Reads of orders that may be large: page by page, and off the primary where a replica is recent enough."""
 
-    async def of_user(self, user_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Rows of the user's orders created in `[start, end)`, oldest first."""
+    def of_user(self, user_id: str, start: datetime, end: datetime) -> AsyncGenerator[Page]:
+        """The user's orders created in `[start, end)`, oldest first."""
 
-    async def changed_since(self, since: datetime) -> list[dict[str, Any]]:
-        """Rows of orders changed since then, oldest change first, each order once."""
+    def changed_since(self, since: datetime) -> AsyncGenerator[Page]:
+        """The orders changed since then, oldest change first, each order once."""
 
 
 class OrderCache(Protocol):

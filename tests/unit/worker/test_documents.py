@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcs_services.identifiers import public_order_id
-from hcs_services.worker.handlers.report import COLUMNS, render_csv
+from hcs_services.worker.handlers.objects import rendered
+from hcs_services.worker.handlers.report import COLUMNS, HEADER, render_csv
 from hcs_services.worker.handlers.sync import OVERLAP, manifest, object_key, render_ndjson
+from hcs_services.worker.ports import Page
+from hcs_services.worker.task import Permanent
 
 pytestmark = pytest.mark.unit
 
@@ -39,14 +43,37 @@ ROWS = st.lists(
 SINCE = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
+async def pages(*names: list[str], read: list[str] | None = None) -> AsyncGenerator[Page]:
+    """A page of rows with these ids for each; notes in `read` how far it came, and that it was closed."""
+    read = [] if read is None else read
+    try:
+        for page in names:
+            read += page
+            yield [{"id": name} for name in page]
+    finally:
+        read.append("closed")
+
+
 @given(ROWS)
 def test_a_report_read_back_is_the_orders_under_their_header(rows: list[dict[str, Any]]) -> None:
-    text = render_csv(rows).decode()
+    text = (HEADER + render_csv(rows)).decode()
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert tuple(read[0]) == COLUMNS
     assert [line[0] for line in read[1:]] == [public_order_id(row["order_id"]) for row in rows]
     assert [Decimal(line[3]) for line in read[1:]] == [row["total_amount"] for row in rows]
     assert text.count("\r\n") == len(rows) + 1
+
+
+async def test_pages_are_rendered_one_by_one_behind_their_head() -> None:
+    assert await rendered(pages(["a"], ["b"]), lambda page: page[0]["id"].encode(), 3, head=b"h") == b"hab"
+
+
+async def test_a_document_that_grows_too_large_is_refused_before_the_rest_is_read() -> None:
+    read: list[str] = []
+    with pytest.raises(Permanent) as failed:
+        await rendered(pages(["a"], ["b"], ["c"], ["d"], read=read), lambda page: page[0]["id"].encode(), 2)
+    assert failed.value.reason == "too-large"
+    assert read == ["a", "b", "c", "closed"]
 
 
 @given(ROWS)

@@ -1,8 +1,31 @@
-"""Objects that are written once, whichever try of a task gets there first."""
+"""Documents of many orders: rendered page by page, and written once, whichever try of a task gets there first."""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from hcs_services.object_store import StoreRefused, StoreUnavailable
-from hcs_services.worker.ports import Store
+from hcs_services.worker.ports import Page, Store
 from hcs_services.worker.task import Permanent, Transient
+
+
+async def rendered(
+    pages: AsyncGenerator[Page], render: Callable[[Page], bytes], largest: int, *, head: bytes = b""
+) -> bytes:
+    """`head` and the bytes of all pages. Raises Permanent where they are more than `largest`.
+
+    Each page is rendered before the next one is read, because rows take several times the memory of their bytes, and in
+    a thread, because the loop has the broker's heartbeats to answer meanwhile.
+    """
+    document = io.BytesIO()
+    document.write(head)
+    async with aclosing(pages):
+        async for page in pages:
+            document.write(await asyncio.to_thread(render, page))
+            if document.tell() > largest:
+                raise Permanent("too-large", f"more than {largest // 2**20} MiB of orders: ask for fewer")
+    return document.getvalue()
 
 
 async def put_once(store: Store, key: str, body: bytes, content_type: str) -> bytes:

@@ -5,21 +5,20 @@ transaction may take between setting `updated_at` and its commit, so that no cha
 may be in both.
 """
 
-import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hcs_services.database.connection import Connection
 from hcs_services.models import NewSync, order_document
-from hcs_services.worker.handlers.objects import put_once
-from hcs_services.worker.ports import Ports
+from hcs_services.worker.handlers.objects import put_once, rendered
+from hcs_services.worker.ports import Page, Ports
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.task import Done, Effect, Permanent, Task
 
 OVERLAP: Final = timedelta(seconds=30)
+LARGEST_BYTES: Final = 32 * 2**20  # of one object, some 130,000 orders: four tasks share a worker's memory
 
 
 def timestamp(moment: datetime) -> str:
@@ -32,7 +31,7 @@ def object_key(since: datetime, task_id: str) -> str:
     return f"orders/{timestamp(since)}/{task_id}.ndjson"
 
 
-def render_ndjson(rows: Sequence[dict[str, Any]]) -> bytes:
+def render_ndjson(rows: Page) -> bytes:
     """One order document a line, UTF-8."""
     return b"".join(json.dumps(order_document(row), separators=(",", ":")).encode() + b"\n" for row in rows)
 
@@ -59,8 +58,7 @@ async def sync_data(task: Task, payload: NewSync, ports: Ports) -> Effect:
         raise Permanent("object-store-not-configured", "there is no object store to sync to")
     # The accept, not now: an object that an earlier try left was read after it, whichever try that was.
     read_at = task.created_at
-    rows = await ports.reads.changed_since(payload.since)
-    content = await asyncio.to_thread(render_ndjson, rows)
+    content = await rendered(ports.reads.changed_since(payload.since), render_ndjson, LARGEST_BYTES)
     key = object_key(payload.since, task.id)
     standing = await put_once(ports.store, key, content, "application/x-ndjson")
     result = manifest(key, standing, payload.since, read_at)
