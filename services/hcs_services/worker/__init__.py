@@ -20,6 +20,7 @@ from hcs_services.worker import handlers
 from hcs_services.worker.drain import Drain
 from hcs_services.worker.intake import Intake
 from hcs_services.worker.order_reads import ReplicaOrderReads
+from hcs_services.worker.outage import told_as_outage
 from hcs_services.worker.payment_provider import HttpPaymentProvider
 from hcs_services.worker.ports import Ports
 from hcs_services.worker.registry import HANDLERS
@@ -91,8 +92,9 @@ class Worker:
                 ok=False, reason="QueueUnavailable", message="No connection to the broker.", data=data
             )
         try:
-            async with self._primary.connection() as connection:
-                await connection.fetch_one("SELECT 1 AS answer")
+            with told_as_outage():
+                async with self._primary.connection() as connection:
+                    await connection.fetch_one("SELECT 1 AS answer")
         except DatabaseFailure as error:
             return SelftestResult(ok=False, reason="DatabaseUnavailable", message=str(error), data=data)
         return SelftestResult(ok=True, reason="Consuming", message="Broker and primary answer.", data=data)

@@ -14,6 +14,7 @@ from hcs_services.database.connection import Connection
 from hcs_services.database.errors import NoReader
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.readers import ReaderPool
+from hcs_services.worker.outage import told_as_outage
 from hcs_services.worker.ports import Page
 from hcs_services.worker.task_rows import naive
 
@@ -56,13 +57,14 @@ class ReplicaOrderReads:
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
-        async with self._recent() as connection:
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            await connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            try:
-                yield connection
-            finally:
-                await connection.rollback()
+        with told_as_outage():
+            async with self._recent() as connection:
+                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                await connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+                try:
+                    yield connection
+                finally:
+                    await connection.rollback()
 
     @asynccontextmanager
     async def _recent(self) -> AsyncIterator[Connection]:
