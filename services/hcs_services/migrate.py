@@ -2,7 +2,8 @@
 
 Each file is one idempotent statement, run outside any transaction (DDL commits itself) and recorded afterwards. A
 failover in between makes the statement fail or run twice; both are harmless, so the whole is simply begun again until
-the deadline. What counts as applied is the record *and* the table being there, asked of information_schema.
+the deadline. What counts as applied is the record *and* the table being there, asked of information_schema. MySQL has
+no `ADD KEY IF NOT EXISTS`: "there is such a key" is how that statement says that it ran before.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 
 from hcs_services import request_context
 from hcs_services.database.connection import Connection, account, open_connection
-from hcs_services.database.errors import DatabaseUnavailable, Meaning, meaning
+from hcs_services.database.errors import DatabaseUnavailable, Meaning, meaning, number
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.resolver import resolve
 from hcs_services.schema import Migration, migrations
@@ -25,7 +26,8 @@ from hcs_services.settings import Settings
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 5.0
-_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+_TABLE = re.compile(r"(?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) (\w+)")
+_KEY_IS_THERE = 1061
 _RECORDS = (
     "CREATE TABLE IF NOT EXISTS schema_migrations"
     " (version INT UNSIGNED NOT NULL PRIMARY KEY, applied_at DATETIME(6) NOT NULL) ENGINE=InnoDB"
@@ -94,10 +96,18 @@ async def _apply(connection: Connection, database: str, wanted: Sequence[Migrati
         if migration.version in recorded and (table is None or table[1] in tables):
             continue
         _log.info("applying", version=migration.version, name=migration.name)
-        await connection.execute(migration.statement)
+        await _run(connection, migration.statement)
         await connection.execute(
             "INSERT INTO schema_migrations (version, applied_at) VALUES (%s, UTC_TIMESTAMP(6))"
             " ON DUPLICATE KEY UPDATE version = version",
             (migration.version,),
         )
         applied.append(migration.version)
+
+
+async def _run(connection: Connection, statement: str) -> None:
+    try:
+        await connection.execute(statement)
+    except Exception as error:
+        if number(error) != _KEY_IS_THERE:
+            raise

@@ -15,7 +15,7 @@ from typing import Any
 from hcs_services.cache import list_change, order_change
 from hcs_services.database.connection import Connection
 from hcs_services.database.versions import clock_version, next_version
-from hcs_services.identifiers import public_order_id
+from hcs_services.identifiers import parse_order_id, public_order_id
 from hcs_services.models import order_document, rfc3339
 from hcs_services.worker.task import Done, Permanent, Task, Transient
 from hcs_services.worker.task_rows import naive
@@ -85,7 +85,10 @@ async def settle_charge(tx: Connection, wanted: Wanted, charge_id: str, now: dat
 
 async def release(tx: Connection, task: Task) -> int:
     """Give up the claim of a task that ends; returns how many rows that were (0 or 1)."""
-    return await tx.execute("DELETE FROM payments WHERE task_id = %s AND status = 'pending'", (task.id,))
+    order_id = parse_order_id(str(task.payload.get("order_id")))
+    return await tx.execute(
+        "DELETE FROM payments WHERE order_id = %s AND task_id = %s AND status = 'pending'", (order_id, task.id)
+    )
 
 
 async def enqueue_refund(tx: Connection, order: dict[str, Any], charge_id: str, now: datetime) -> None:

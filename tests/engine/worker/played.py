@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.members import PrimaryPool
+from hcs_services.identifiers import public_order_id
 from hcs_services.queue import Delivery, TaskMessage
 from hcs_services.queue.topology import queue_for
 from hcs_services.worker.order_reads import ReplicaOrderReads
@@ -226,3 +227,14 @@ def task(task_type: str, payload: dict[str, Any], task_id: str) -> TaskMessage:
 def cents(text: str) -> Decimal:
     """An amount."""
     return Decimal(text).quantize(Decimal("0.01"))
+
+
+def payment(order_id: int, amount: str = "19.90", token: str = "tok_ok") -> dict[str, Any]:
+    """The payload of a payment."""
+    return {"order_id": public_order_id(order_id), "amount": amount, "currency": "EUR", "method_token": token}
+
+
+async def cancel(pool: PrimaryPool, order_id: int) -> None:
+    """Cancel an order's row, as the write API would."""
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE orders SET status='CANCELLED' WHERE order_id=%s", (order_id,))

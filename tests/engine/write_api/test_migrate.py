@@ -65,6 +65,24 @@ async def test_a_table_that_is_gone_is_made_again_though_its_record_is_there(
     assert mysql_group.primary.ask("SELECT COUNT(*) AS n FROM hcs.notifications")[0]["n"] == 0
 
 
+async def test_a_key_that_is_there_without_its_record_is_taken_as_added(
+    settings: Settings, mysql_group: MysqlGroup
+) -> None:
+    await migrate(settings, migrations())
+    mysql_group.primary.run("DELETE FROM hcs.schema_migrations WHERE version = 13")
+
+    assert await migrate(settings, migrations()) == [13]
+    assert await migrate(settings, migrations()) == []
+
+
+async def test_a_table_that_is_made_again_gets_its_keys_again(settings: Settings, mysql_group: MysqlGroup) -> None:
+    await migrate(settings, migrations())
+    mysql_group.primary.run("DROP TABLE hcs.reports")
+
+    assert await migrate(settings, migrations()) == [9, 13]
+    assert mysql_group.primary.ask("SHOW INDEX FROM hcs.reports WHERE Key_name = 'by_time'")
+
+
 async def test_a_statement_that_is_wrong_fails_at_once(settings: Settings) -> None:
     wrong = [Migration(1, "wrong", "CREATE TABLE IF NOT EXISTS wrong (x NONSENSE)")]
     settings = settings.model_copy(update={"migrate_deadline_seconds": 60.0})

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.versions import clock_version
+from hcs_services.identifiers import parse_order_id
 from hcs_services.money import Money
 from hcs_services.worker.handlers.payment import charge_key
 from hcs_services.worker.ports import Charge, Ports
@@ -50,8 +51,9 @@ async def refund_payment(_task: Task, payload: RefundPayload, ports: Ports) -> E
         if charge_id is None:
             return Done(result={"charged": False})
         await tx.execute(
-            "UPDATE payments SET status = 'refunded', ver = GREATEST(ver + 1, %s) WHERE charge_id = %s",
-            (clock_version(now), charge_id),
+            "UPDATE payments SET status = 'refunded', ver = GREATEST(ver + 1, %s)"
+            " WHERE order_id = %s AND charge_id = %s",
+            (clock_version(now), parse_order_id(payload.order_id), charge_id),
         )
         return Done(result={"charge_id": charge_id, "refunded": True})
 

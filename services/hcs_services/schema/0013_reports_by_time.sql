@@ -1,0 +1,1 @@
+ALTER TABLE reports ADD KEY by_time (created_at)
