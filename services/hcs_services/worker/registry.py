@@ -46,7 +46,10 @@ class Registry:
         on_dead: OnDead | None = None,
         tries: int | None = TRIES,
     ) -> Callable[[Prepare], Prepare]:
-        """Decorate the `prepare` of `task_type`. `on_dead` runs in the transaction that declares such a task dead."""
+        """Decorate the `prepare` of `task_type`.
+
+        `on_dead` runs in the transaction that declares such a task dead, or finds that another delivery has.
+        """
 
         def register(prepare: Prepare) -> Prepare:
             if task_type in self._handlers:

@@ -164,7 +164,8 @@ class Runner:
             if not await task_rows.take_inbox(tx, task, now):
                 return None
             done = await effect(tx, now)
-            await task_rows.finish(tx, task, done, now)
+            if not await task_rows.finish(tx, task, done, now):
+                raise Permanent("dead-before", "another delivery of the task gave it up meanwhile")
             return done
 
         return (await run_keyed(self._ports.primary, work)).value
@@ -188,19 +189,23 @@ class Runner:
             await self._send(delivery.queue, delivery.body, headers, exchange=verdict.exchange)
             delivery.ack()
             return "retried"
-        await self._until_possible(lambda: self._note_dead(task, handler, failure, verdict))
+        if not await self._until_possible(lambda: self._note_dead(task, handler, failure, verdict)):
+            delivery.ack()
+            return "repeated"
         return await self._bury(delivery, verdict, attempts=task.attempt)
 
     async def _note_retry(self, task: Task, error: str) -> None:
         async with self._ports.primary.transaction() as tx:
             await task_rows.note_retry(tx, task, error, self._now())
 
-    async def _note_dead(self, task: Task, handler: Handler, failure: TaskFailed, verdict: Dead) -> None:
+    async def _note_dead(self, task: Task, handler: Handler, failure: TaskFailed, verdict: Dead) -> bool:
+        """Returns False if another delivery of the task had its effect."""
         now = self._now()
         async with self._ports.primary.transaction() as tx:
-            ended_here = await task_rows.note_dead(tx, task, f"{verdict.reason}: {verdict.detail}", now)
-            if ended_here and handler.on_dead is not None:
+            dead = await task_rows.note_dead(tx, task, f"{verdict.reason}: {verdict.detail}", now)
+            if dead and handler.on_dead is not None:
                 await handler.on_dead(tx, task, failure, now)
+        return dead
 
     async def _bury(self, delivery: Delivery, verdict: Dead, *, attempts: int | None = None) -> str:
         """Publish to the dead-letter queue with the reason, await the confirm, then acknowledge."""

@@ -1,6 +1,7 @@
 """The rows that make a task's effect happen once and its progress visible: `inbox` and `tasks`.
 
-`succeeded` and `dead` are final for every path here; taking a dead task up again is an operator's explicit act.
+`succeeded` and `dead` are final for every path here, whichever of two deliveries gets there first; taking a dead task
+up again is an operator's explicit act.
 """
 
 import json
@@ -56,23 +57,23 @@ async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
     return True
 
 
-async def finish(tx: Connection, task: Task, done: Done, now: datetime) -> None:
-    """Record how the effect's transaction ends the task."""
+async def finish(tx: Connection, task: Task, done: Done, now: datetime) -> bool:
+    """Record how the effect's transaction ends the task; False if the task has ended: then it must not commit."""
     status = "dead" if done.dead else "succeeded"
-    await _update(tx, task, now, status, result=done.result, error=done.dead, finished=True)
+    return await _update(tx, task, now, status, result=done.result, error=done.dead, finished=True)
 
 
 async def note_retry(tx: Connection, task: Task, error: str, now: datetime) -> None:
-    """Show that the task waits for another try."""
+    """Show that the task waits for another try, unless it has ended: then that try finds out."""
     await _update(tx, task, now, "retrying", error=error)
 
 
 async def note_dead(tx: Connection, task: Task, error: str, now: datetime) -> bool:
-    """Record that the task is given up; False if another delivery of it has ended it meanwhile."""
-    if not await _insert(tx, task, now) and await _settled(tx, task) is not None:
-        return False
-    await _update(tx, task, now, "dead", error=error, finished=True)
-    return True
+    """Record that the task is given up, unless another delivery has ended it; returns whether it is dead now."""
+    settled = None if await _insert(tx, task, now) else await _settled(tx, task)
+    if settled is None:
+        return await _update(tx, task, now, "dead", error=error, finished=True)
+    return settled.status == "dead"
 
 
 async def _settled(tx: Connection, task: Task) -> Settled | None:
@@ -110,10 +111,11 @@ async def _update(
     result: dict[str, Any] | None = None,
     error: str | None = None,
     finished: bool = False,
-) -> None:
-    await tx.execute(
+) -> bool:
+    """Whether there was a row to change: one of a task that has not ended."""
+    changed = await tx.execute(
         "UPDATE tasks SET status = %s, attempts = GREATEST(attempts, %s), result = %s, error = %s, updated_at = %s,"
-        " finished_at = %s, ver = GREATEST(ver + 1, %s) WHERE task_id = %s",
+        " finished_at = %s, ver = GREATEST(ver + 1, %s) WHERE task_id = %s AND status NOT IN ('succeeded', 'dead')",
         (
             status,
             task.attempt,
@@ -125,6 +127,7 @@ async def _update(
             task.id,
         ),
     )
+    return changed == 1
 
 
 def _slot(task: Task) -> int:
