@@ -1,7 +1,7 @@
 """The admin port (9090): probes, metrics and the self-test. Only the operator, the kubelet and the scraper reach it.
 
-`/livez` looks at the event loop alone and `/readyz` at the draining flag and own pools, never at a dependency that
-all pods share: that would take every pod away at once, exactly when one dependency is in trouble.
+`/livez` looks at the event loop alone and `/readyz` at whether the process has started and is told to stop, never at a
+dependency: that would take every pod away at once, exactly when one dependency is in trouble.
 """
 
 from __future__ import annotations
@@ -52,13 +52,12 @@ async def _untested() -> SelftestResult:
 class Admin:
     """The ASGI application of the admin port.
 
-    `started` and `draining` are set by the server; `checks` are named predicates of own pools for `/readyz`.
+    `started` and `draining` are set by the server.
     """
 
     def __init__(self) -> None:
         self.started = False
         self.draining = False
-        self.checks: dict[str, Callable[[], bool]] = {}
         self.selftest: Callable[[], Awaitable[SelftestResult]] = _untested
         self._routes: dict[tuple[str, str], AdminRoute] = {}
         self._last_beat = time.monotonic()
@@ -111,10 +110,7 @@ class Admin:
     def _readyz(self) -> str | None:
         if self.draining:
             return "draining"
-        if not self.started:
-            return "starting"
-        failing = [name for name, holds in self.checks.items() if not holds()]
-        return f"not ready: {', '.join(failing)}" if failing else None
+        return self._startupz()
 
     def _startupz(self) -> str | None:
         return None if self.started else "starting"

@@ -38,14 +38,6 @@ async def test_a_draining_process_is_alive_and_not_ready(port: Admin) -> None:
     assert (await call(port, "GET", "/readyz")).json == {"ok": False, "message": "draining"}
 
 
-async def test_an_own_pool_in_trouble_is_named(port: Admin) -> None:
-    port.checks |= {"good": lambda: True, "publisher": lambda: False}
-
-    answer = await call(port, "GET", "/readyz")
-
-    assert (answer.status, answer.json["message"]) == (503, "not ready: publisher")
-
-
 async def test_a_failing_selftest_is_a_503_with_its_words(port: Admin) -> None:
     async def failing() -> SelftestResult:
         return SelftestResult(ok=False, reason="NoPrimary", message="None.", data={"ageSeconds": 3.0})
