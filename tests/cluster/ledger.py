@@ -1,8 +1,9 @@
 """A client that writes down every answer, and the sums that must hold once it has stopped.
 
 Acknowledged (2xx) must be there, refused (4xx) must not, and whatever is neither (a 5xx, a time-out, a reset) is unknown
-and settled by sending the same idempotency key again. Effects are counted where they happen: mails at the sink, charges at the
-payment stub, stock and orders in the primary's own answers.
+and settled by sending the same idempotency key again; a 500 is a bug, whoever answers it. Some of the paid orders are
+cancelled: their stock and their money must come back. Effects are counted where they happen: mails at the sink, charges
+and refunds at the payment stub, stock and orders in the primary's own answers.
 """
 
 from __future__ import annotations
@@ -14,40 +15,18 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
 import aiohttp
+from tests.cluster.attempts import FRESH, Attempt, ask_for_task, send
 from tests.cluster.kubectl import until
 
 STOCK = 1_000_000
 USERS = 10
 PRICE = Decimal("2.50")
-FRESH = {"Cache-Control": "no-cache"}
-
-
-@dataclass
-class Attempt:
-    """One write: what was asked, under which key, and what came of it."""
-
-    path: str
-    body: dict[str, Any]
-    key: str = field(default_factory=lambda: str(uuid.uuid4()))
-    at: float = 0.0
-    status: int = 0  # 0: no answer
-    answer: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the answer says for sure what happened."""
-        return 200 <= self.status < 500 and self.status not in {408, 409, 429}
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether the product promised to keep it."""
-        return 200 <= self.status < 300
+CANCELS_PER_TASK = 0.1  # every other task is a payment: a fifth of the paid orders is cancelled
 
 
 class Ledger:
@@ -61,6 +40,7 @@ class Ledger:
         self.orders: list[Attempt] = []
         self.mails: list[Attempt] = []
         self.payments: list[Attempt] = []
+        self.cancels: list[Attempt] = []
         self.gap = 0.0  # seconds
         self._delivered: set[str] = set()
 
@@ -88,14 +68,22 @@ class Ledger:
 
     def settle_and_balance(self) -> str:
         """Settles the unknown by their keys, then asserts every sum; answers a line of figures for the report."""
-        unknown = sum(not attempt.settled for attempt in [*self.orders, *self.mails, *self.payments])
+        unknown = len(self._open_ones())
         self._in_new_loop(self._settle())
+        bugs = [bug for attempt in self._attempts() for bug in attempt.bugs]
+        assert not bugs, f"answers of 500: {bugs[:5]} ({len(bugs)})"
         self._in_new_loop(self._balance())
         return (
             f"{self._acknowledged(self.orders)} orders, {self._acknowledged(self.mails)} mails, "
-            f"{self._acknowledged(self.payments)} payments acknowledged; {unknown} unknown, all settled; "
-            f"lost 0, doubled 0; longest gap between acknowledged orders {self.gap:.1f} s"
+            f"{self._acknowledged(self.payments)} payments, {self._acknowledged(self.cancels)} cancels acknowledged; "
+            f"{unknown} unknown, all settled; lost 0, doubled 0; longest gap between acknowledged orders {self.gap:.1f} s"
         )
+
+    def _attempts(self) -> list[Attempt]:
+        return [*self.orders, *self.mails, *self.payments, *self.cancels]
+
+    def _open_ones(self) -> list[Attempt]:
+        return [attempt for attempt in self._attempts() if not attempt.settled]
 
     @staticmethod
     def _acknowledged(attempts: list[Attempt]) -> int:
@@ -137,6 +125,16 @@ class Ledger:
             self.mails.append(attempt := Attempt("/notifications", body))
         return attempt
 
+    def next_cancel(self, _number: int) -> Attempt | None:
+        """The load's next cancel: of the oldest payment whose order none was tried on."""
+        tried = {attempt.path for attempt in self.cancels}
+        paths = (f"/orders/{payment.body['order_id']}" for payment in self.payments if payment.acknowledged)
+        path = next((path for path in paths if path not in tried), None)
+        if path is None:
+            return None
+        self.cancels.append(attempt := Attempt(path, method="DELETE"))
+        return attempt
+
     async def _settle(self) -> None:
         """Repeats whatever has no sure answer under its key, sixteen at a time, until all have one."""
         deadline = time.monotonic() + 120
@@ -147,7 +145,7 @@ class Ledger:
                 await send(http, self.gateway, attempt)
 
         async with aiohttp.ClientSession() as http:
-            while open_ones := [a for a in [*self.orders, *self.mails, *self.payments] if not a.settled]:
+            while open_ones := self._open_ones():
                 assert time.monotonic() < deadline, f"{len(open_ones)} could not be settled, the first: {open_ones[0]}"
                 await asyncio.gather(*(once(attempt) for attempt in open_ones))
 
@@ -158,8 +156,12 @@ class Ledger:
             assert set(rows) - set(acknowledged) == set(), "orders that nobody was promised"
             assert set(acknowledged) - set(rows) == set(), "acknowledged orders that are lost"
             async with http.get(f"{self.gateway}/api/v1/products/{self.product}", headers=FRESH) as answer:
+                assert answer.status == 200, await answer.text()
                 left = (await answer.json())["stock"]
-            assert left == STOCK - sum(row["quantity"] for row in rows.values()), "stock and orders disagree"
+            kept = [row["quantity"] for row in rows.values() if row["status"] != "CANCELLED"]
+            assert left == STOCK - sum(kept), "stock and orders disagree"
+            cancelled = {a.answer["order_id"] for a in self.cancels if a.acknowledged}
+            assert {key for key, row in rows.items() if row["status"] == "CANCELLED"} == cancelled, "cancels disagree"
             await self._until_effects(http)
 
     async def _rows(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
@@ -189,15 +191,23 @@ class Ledger:
         for mail in (a for a in self.mails if a.acknowledged):
             ids = await self._message_ids(http, mail)
             assert len(ids) == 1, f"one mail under two Message-IDs: {ids}"
-        charges = await self._charges(http)
+        rows, charges = await self._rows(http), await self._charges(http)
+        amounts = [(charge["order_id"], Decimal(charge["amount"])) for charge in charges]
         for payment in (a for a in self.payments if a.acknowledged):
             charge = (payment.body["order_id"], Decimal(payment.body["amount"]))
-            assert charges.count(charge) == 1, f"not charged exactly once: {payment.body}"
+            assert amounts.count(charge) == 1, f"not charged exactly once: {payment.body}"
+        kept = sum(Decimal(charge["amount"]) for charge in charges if not charge["refunded"])
+        paid = sum(Decimal(row["total_amount"]) for row in rows.values() if row["status"] == "PAID")
+        assert kept == paid, "charges minus refunds are not what the orders were paid"
 
     async def _missing_effects(self, http: aiohttp.ClientSession) -> list[str]:
-        rows = await self._rows(http)
+        rows, charges = await self._rows(http), await self._charges(http)
+        refunded = {charge["order_id"] for charge in charges if charge["refunded"]}
         paid = {key for key, row in rows.items() if row["status"] == "PAID"}
-        missing = [a.body["order_id"] for a in self.payments if a.acknowledged and a.body["order_id"] not in paid]
+        cancelled = {key for key, row in rows.items() if row["status"] == "CANCELLED"}
+        payments = {a.body["order_id"] for a in self.payments if a.acknowledged}
+        missing = [f"payment of {key}" for key in payments - paid - cancelled]
+        missing += [f"refund of {key}" for key in cancelled - refunded]
         for mail in (a for a in self.mails if a.acknowledged and a.key not in self._delivered):
             if await self._message_ids(http, mail):
                 self._delivered.add(mail.key)
@@ -209,25 +219,11 @@ class Ledger:
         async with http.get(f"{self.sink}/messages", params={"to": mail.body["to"]}) as answer:
             return {message["message_id"] for message in await answer.json()}
 
-    async def _charges(self, http: aiohttp.ClientSession) -> list[tuple[str, Decimal]]:
+    async def _charges(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
+        """The stub's charges of the ledger's orders: `{order_id, amount, refunded, …}`."""
+        ours = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
         async with http.get(f"{self.stub}/charges") as answer:
-            return [(charge["order_id"], Decimal(charge["amount"])) for charge in await answer.json()]
-
-
-async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
-    """Sends one attempt under its key and records the answer; no answer leaves status 0."""
-    attempt.at = time.monotonic()
-    try:
-        async with http.post(
-            f"{gateway}/api/v1{attempt.path}",
-            json=attempt.body,
-            headers={"Idempotency-Key": attempt.key},
-            timeout=aiohttp.ClientTimeout(total=15),
-        ) as answer:
-            body = await answer.json()
-            attempt.status, attempt.answer = answer.status, body
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        attempt.status = 0
+            return [charge for charge in await answer.json() if charge["order_id"] in ours]
 
 
 class _Load:
@@ -235,7 +231,11 @@ class _Load:
 
     def __init__(self, ledger: Ledger, orders_per_second: float, tasks_per_second: float) -> None:
         self._ledger = ledger
-        self._rates = ((ledger.next_order, orders_per_second), (ledger.next_task, tasks_per_second))
+        self._rates = (
+            (ledger.next_order, orders_per_second),
+            (ledger.next_task, tasks_per_second),
+            (ledger.next_cancel, tasks_per_second * CANCELS_PER_TASK),
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._answered: list[float] = []
@@ -272,9 +272,13 @@ class _Load:
                 group.create_task(self._one(http, make(number), gate))
                 number += 1
 
-    async def _one(self, http: aiohttp.ClientSession, attempt: Attempt, gate: asyncio.Semaphore) -> None:
+    async def _one(self, http: aiohttp.ClientSession, attempt: Attempt | None, gate: asyncio.Semaphore) -> None:
         try:
+            if attempt is None:
+                return
             await send(http, self._ledger.gateway, attempt)
+            if attempt.acknowledged and "task_id" in attempt.answer:
+                await ask_for_task(http, self._ledger.gateway, attempt)
             if attempt.acknowledged and attempt.path == "/orders":
                 self._answered.append(time.monotonic())
         finally:

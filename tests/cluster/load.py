@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
-from tests.cluster.ledger import Attempt, send
+from tests.cluster.attempts import Attempt, send
 
 IN_FLIGHT = 32
 
