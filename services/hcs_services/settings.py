@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     publish_timeout: float = Field(5.0, gt=0)
     worker_concurrency: int = Field(4, ge=1)
     worker_prefetch: int = Field(4, ge=1)
-    email_url: str = "smtp://localhost:25"
-    payment_url: str = "http://localhost:8080"
+    email_url: str | None = None
+    payment_url: str | None = None
     object_store_url: str | None = None
     object_store_bucket: str | None = None
 
