@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from hcs_services.database.errors import DatabaseUnavailable
 from hcs_services.queue import Delivery, NotAccepted, TaskMessage
 from hcs_services.queue.message import ATTEMPT_HEADER
-from hcs_services.worker.ports import Ports
+from hcs_services.worker.ports import PaymentProvider, Ports
 from hcs_services.worker.registry import Registry
 from hcs_services.worker.runner import Runner
 from hcs_services.worker.task import Done, Effect, Task
@@ -60,10 +60,16 @@ class PlayedPool:
 
 
 class World:
-    """A runner without outside parts, with one handler, whose failures are queued in `fails`, or with real ones."""
+    """A runner with one handler, whose failures are queued in `fails`, or with real ones; outside parts as given."""
 
     def __init__(
-        self, *, outages: int = 0, refusals: int = 0, seconds: float = 5, handlers: Registry | None = None
+        self,
+        *,
+        outages: int = 0,
+        refusals: int = 0,
+        seconds: float = 5,
+        handlers: Registry | None = None,
+        provider: PaymentProvider | None = None,
     ) -> None:
         self.pool = PlayedPool(outages)
         self.refusals = refusals
@@ -74,7 +80,7 @@ class World:
         self.published: list[tuple[str, str, dict[str, Any]]] = []
         registry = Registry()
         registry.handles("send_email", payload=Nothing, seconds=seconds)(self.prepare)
-        ports = Ports(cast("Any", self.pool), *[cast("Any", None)] * 4)
+        ports = Ports(cast("Any", self.pool), cast("Any", None), None, provider, None)
         self.runner = Runner(handlers or registry, ports, self, self.publish, clock=lambda: NOW, late=lambda: False)
 
     async def prepare(self, _task: Task, _payload: BaseModel, _ports: Ports) -> Effect:

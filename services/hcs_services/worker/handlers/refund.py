@@ -14,7 +14,7 @@ from hcs_services.money import Money
 from hcs_services.worker.handlers.payment import charge_key
 from hcs_services.worker.ports import PAYMENT, Charge, PaymentProvider, Ports, required
 from hcs_services.worker.registry import HANDLERS
-from hcs_services.worker.task import Done, Effect, Permanent, Task
+from hcs_services.worker.task import DECLINED, Done, Effect, Permanent, Task
 
 
 class Unsettled(BaseModel):
@@ -57,12 +57,14 @@ async def refund_payment(_task: Task, payload: RefundPayload, ports: Ports) -> E
 
 
 async def _charged(payload: RefundPayload, provider: PaymentProvider) -> str | None:
-    """The charge of unknown outcome, None if the provider declines it."""
+    """The charge of unknown outcome, None if the provider declines it: any other refusal says nothing of the past."""
     unsettled = payload.settle
     if unsettled is None:
         raise Permanent("malformed", "neither a charge nor one to settle")
     key = charge_key(unsettled.task_id, payload.order_id)
     try:
         return await provider.charge(Charge(key, unsettled.amount, unsettled.currency, unsettled.method_token))
-    except Permanent:
+    except Permanent as error:
+        if error.reason != DECLINED:
+            raise
         return None
