@@ -201,7 +201,8 @@ class ReaderPool:
         try:
             return await self._connect(reader.address)
         except Exception as error:
-            reader.close()
+            if not errors.server_is_full(error):
+                reader.close()
             raise NoReader(f"cannot connect to the replica: {error}") from error
 
     def _checkin(self, reader: Reader, connection: Connection) -> None:
@@ -246,6 +247,8 @@ class ReaderPool:
                 connection = reader.idle.pop() if reader.idle else await self._connect(reader.address)
                 row = await connection.fetch_one(_STATE)
         except Exception as error:  # noqa: BLE001 - whatever the reason, it does not serve
+            if errors.server_is_full(error):
+                return  # it serves the connections it has; one that stays unseen grows old by its heartbeat
             if reader.reachable:
                 _log.info("reader ejected", address=reader.address, error=str(error)[:200])
             reader.close()
