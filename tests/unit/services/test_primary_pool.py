@@ -310,3 +310,30 @@ async def test_a_primary_that_is_full_keeps_the_connections_it_gave(number: int)
         for _ in range(3):
             await pool.refresh()
         assert not member_of(connection).broken
+
+
+async def test_a_pod_that_comes_to_a_full_primary_waits_until_another_lets_go() -> None:
+    group = three()
+    primary = group.members["a"]
+    primary.refuses = MysqlError(1226, "User 'hcs_app' has exceeded the 'max_user_connections' resource")
+    pool = pool_of(group)
+    due_in(2)
+
+    async def let_go() -> None:
+        await asyncio.sleep(0.05)
+        primary.refuses = None
+
+    letting_go = asyncio.create_task(let_go())
+    async with pool.connection() as connection:
+        assert connection.address == "a"
+    await letting_go
+
+
+async def test_a_primary_that_stays_full_is_unavailable_and_nothing_was_done() -> None:
+    group = three()
+    group.members["a"].refuses = MysqlError(1226, "User 'hcs_app' has exceeded the 'max_user_connections' resource")
+    due_in(0.05)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with pool_of(group).transaction():
+            pass
