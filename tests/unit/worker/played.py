@@ -26,19 +26,20 @@ class Nothing(BaseModel):
 
 
 class PlayedConnection:
-    """Remembers statements; has no rows."""
+    """Remembers statements; has the task's row, if there is one."""
 
     committed_gtid = ""
 
-    def __init__(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
+    def __init__(self, statements: list[tuple[str, Sequence[Any]]], task_row: dict[str, Any] | None) -> None:
         self._statements = statements
+        self._task_row = task_row
 
     async def execute(self, sql: str, arguments: Sequence[Any] = ()) -> int:
         self._statements.append((sql, arguments))
-        return 1
+        return 0 if self._task_row and sql.startswith("INSERT INTO tasks") else 1
 
-    async def fetch_one(self, _sql: str, _arguments: Sequence[Any] = ()) -> None:
-        return None
+    async def fetch_one(self, sql: str, _arguments: Sequence[Any] = ()) -> dict[str, Any] | None:
+        return self._task_row if "FROM tasks" in sql else None
 
 
 class PlayedPool:
@@ -47,13 +48,14 @@ class PlayedPool:
     def __init__(self, outages: int = 0) -> None:
         self.outages = outages
         self.statements: list[tuple[str, Sequence[Any]]] = []
+        self.task_row: dict[str, Any] | None = None
 
     @contextlib.asynccontextmanager
     async def transaction(self, **_options: Any) -> AsyncIterator[PlayedConnection]:
         if self.outages:
             self.outages -= 1
             raise DatabaseUnavailable("no primary")
-        yield PlayedConnection(self.statements)
+        yield PlayedConnection(self.statements, self.task_row)
 
     def statuses(self) -> list[str]:
         return [arguments[0] for sql, arguments in self.statements if sql.startswith("UPDATE tasks")]

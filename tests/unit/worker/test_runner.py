@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.unit.worker.played import NOW, World
 
 from hcs_services.database.errors import DatabaseUnavailable
@@ -113,3 +114,34 @@ async def test_what_cannot_be_done_never_reaches_a_handler(changes: dict[str, An
     assert world.prepared == 0
     assert world.published[0][2][REASON_HEADER] == reason
     assert world.log == ["publish", "ack"]
+
+
+def redelivered(earlier: str) -> float:
+    labels = {"type": "send_email", "earlier": earlier}
+    return REGISTRY.get_sample_value("hcs_worker_redelivered_total", labels) or 0
+
+
+@pytest.mark.parametrize(
+    ("status", "earlier"),
+    [
+        (None, "unstarted"),
+        ("retrying", "unstarted"),
+        ("running", "unfinished"),
+        ("succeeded", "finished"),
+        ("dead", "finished"),
+    ],
+)
+async def test_a_delivery_that_comes_again_is_counted_by_how_far_the_earlier_one_came(
+    status: str | None, earlier: str
+) -> None:
+    world, before = World(), redelivered(earlier)
+    world.pool.task_row = {"status": status, "error": None} if status else None
+    await world.runner.run(world.delivery(redelivered=True))
+    assert redelivered(earlier) == before + 1
+
+
+async def test_a_retry_is_no_delivery_that_comes_again() -> None:
+    world, before = World(), redelivered("unstarted")
+    world.pool.task_row = {"status": "retrying", "error": "451"}
+    await world.runner.run(world.delivery(attempt=1))
+    assert redelivered("unstarted") == before
