@@ -34,8 +34,13 @@ _HEARTBEAT = "SELECT beat_at FROM heartbeat WHERE id = 1"
 _STATE = "SELECT @@GLOBAL.gtid_executed AS gtid, (SELECT beat_at FROM heartbeat WHERE id = 1) AS beat_at"
 _WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS timed_out"
 
-ELIGIBLE = Gauge("hcs_database_readers_eligible", "Replicas that may serve reads.")
-LAG = Gauge("hcs_database_reader_lag_seconds", "Heartbeat lag of the most behind of the reachable replicas.")
+ELIGIBLE = Gauge(
+    "hcs_database_readers_eligible", "Read replicas that may serve reads now: they answer and are not behind."
+)
+LAG = Gauge(
+    "hcs_database_reader_lag_seconds",
+    "How far the last of the reachable read replicas is behind, by the primary's heartbeat.",
+)
 
 _log = structlog.get_logger(__name__)
 

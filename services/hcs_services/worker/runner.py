@@ -36,10 +36,14 @@ from hcs_services.worker.registry import Handler, Registry
 from hcs_services.worker.retry import Again, Dead, after_failure
 from hcs_services.worker.task import Done, Effect, Permanent, Task, TaskFailed, Transient
 
-TASKS = Counter("hcs_tasks_total", "Tries of tasks by how they ended.", ["type", "outcome"])
+TASKS = Counter(
+    "hcs_tasks_total",
+    "Tries of tasks, by how they ended: succeeded, retried, dead, repeated (had its effect before) or requeued.",
+    ["type", "outcome"],
+)
 SECONDS = Histogram(
     "hcs_task_seconds",
-    "Time of a try, from delivery to acknowledgement.",
+    "Time that a try takes, from its start to the acknowledgement.",
     ["type"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
