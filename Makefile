@@ -24,7 +24,7 @@ up images status logs down clean:
 .PHONY: test generate lock
 test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" runs only those
 	@$(PYTHON) -m hack.test $(ARGS)
-generate: ## write crds/ and the chart's copy anew
+generate: ## write crds/, the chart's copy and docs/metrics.md anew
 	@$(PYTHON) -m hack.generate
 lock: ## cut requirements/*.lock from pyproject.toml
 	@$(PYTHON) -m hack.lock

@@ -4,6 +4,7 @@ stale.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from hack.cluster.console import die, say
 from hack.cluster.shell import CommandFailed, run
 
 _CRD = "highconcurrencystacks.yaml"
-# The CRD stands twice: for `kubectl apply`, and in the chart, which can only read files of its own.
+# The module that prints a file, and where the file stands. The CRD stands twice: for `kubectl apply`, and in the chart,
+# which can only read files of its own.
 GENERATED: dict[str, tuple[Path, ...]] = {
     "hcs_operator.api.crd": (
         places.ROOT / "crds" / _CRD,
         places.ROOT / "charts" / "hcs-operator" / "files" / _CRD,
     ),
+    "hack.metrics": (places.ROOT / "docs" / "metrics.md",),
 }
+_PATH = os.pathsep.join(str(places.ROOT / folder) for folder in ("operator", "services"))
 
 
 def main(arguments: list[str]) -> None:
@@ -27,7 +31,7 @@ def main(arguments: list[str]) -> None:
     python = venv.ensure() / "python"
     stale = []
     for module, files in GENERATED.items():
-        text = run(python, "-m", module, cwd=places.ROOT, env={"PYTHONPATH": str(places.ROOT / "operator")})
+        text = run(python, "-m", module, cwd=places.ROOT, env={"PYTHONPATH": _PATH})
         for file in files:
             if file.exists() and file.read_text() == text:
                 continue

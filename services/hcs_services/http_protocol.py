@@ -33,7 +33,9 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 
 REFUSED = Counter(
-    "hcs_http_refused_total", "Connections refused before any application saw a request, by problem slug.", ["reason"]
+    "hcs_http_refused_total",
+    "Connections refused before any application saw a request, by the problem's slug.",
+    ["reason"],
 )
 log = structlog.get_logger(__name__)
 

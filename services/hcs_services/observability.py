@@ -16,15 +16,17 @@ from prometheus_client import Counter, Gauge, Histogram
 from hcs_services import request_context
 
 REQUESTS = Counter(
-    "hcs_http_requests_total", "Answers by route template and status.", ["service", "method", "route", "status"]
+    "hcs_http_requests_total",
+    "Requests answered, by route template and status.",
+    ["service", "method", "route", "status"],
 )
 SECONDS = Histogram(
     "hcs_http_request_seconds",
-    "Time from the request's header to the end of its answer.",
+    "Time from a request's header to the end of its answer.",
     ["service", "method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-IN_FLIGHT = Gauge("hcs_http_in_flight", "Requests being answered.", ["service"])
+IN_FLIGHT = Gauge("hcs_http_in_flight", "Requests that are being answered now.", ["service"])
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = structlog.get_logger("access")

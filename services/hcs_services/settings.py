@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     request_timeout_ms: int = Field(10_000, ge=1)
     max_request_timeout_ms: int = Field(60_000, ge=1)
 
-    # database pools: the sum over all pods stays below the accounts' MAX_USER_CONNECTIONS
+    # database pools; the operator sets them so that all pods together keep within MAX_USER_CONNECTIONS
     database_pool_size: int = Field(16, ge=1)
     reader_pool_size: int = Field(8, ge=1)
     statement_timeout: float = Field(10.0, gt=0)
@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     publish_timeout: float = Field(5.0, gt=0)
     worker_concurrency: int = Field(4, ge=1)
     worker_prefetch: int = Field(4, ge=1)
-    email_url: str = "smtp://localhost:25"
-    payment_url: str = "http://localhost:8080"
+    email_url: str | None = None
+    payment_url: str | None = None
     object_store_url: str | None = None
     object_store_bucket: str | None = None
 

@@ -6,7 +6,7 @@ import structlog
 
 from hcs_operator.act import database
 from hcs_operator.act.apply import Applier, Record
-from hcs_operator.act.events import Event, healed, scaled
+from hcs_operator.act.events import Event, Move, healed, scaled
 from hcs_operator.act.labels import label
 from hcs_operator.act.prune import prune
 from hcs_operator.act.scale import workers_in
@@ -43,6 +43,8 @@ class Done:
     changed: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     events: tuple[Event, ...] = ()
+    moves: tuple[Move, ...] = ()
+    """Replica counts that were written; each has its event."""
 
 
 async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -78,7 +80,8 @@ async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:
 
 
 async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
-    changed, events = [], []
+    changed: list[str] = []
+    moves: list[Move] = []
     workers, readers = Ref(*_placed(stack, worker_set(stack))), Ref(*_placed(stack, reader_set(stack)))
     if plan.workers_to is not None and plan.workers.recommendation is not None:
         current, wanted = plan.workers.current, plan.workers_to
@@ -89,12 +92,12 @@ async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
             reached = await workers_in(hands.kube, hands.services, seen.snapshot, workers, (current, wanted))
         if reached != current:
             changed.append(f"workers: {current} -> {reached}")
-            events.append(scaled("Workers", current, reached, plan.workers.recommendation.reason))
+            moves.append(Move("workers", current, reached, plan.workers.recommendation.reason))
     if plan.readers_to is not None and plan.readers_why is not None:
         await hands.kube.scale(readers, plan.readers_to)
         changed.append(f"read replicas: {plan.readers.current} -> {plan.readers_to}")
-        events.append(scaled("ReadReplicas", plan.readers.current, plan.readers_to, plan.readers_why))
-    return Done(tuple(changed), events=tuple(events))
+        moves.append(Move("readReplicas", plan.readers.current, plan.readers_to, plan.readers_why))
+    return Done(tuple(changed), events=tuple(map(scaled, moves)), moves=tuple(moves))
 
 
 def _placed(stack: Stack, child: Child) -> tuple[str, str, str]:
@@ -106,4 +109,5 @@ def _joined(*parts: Done) -> Done:
         tuple(entry for part in parts for entry in part.changed),
         tuple(entry for part in parts for entry in part.problems),
         tuple(entry for part in parts for entry in part.events),
+        tuple(entry for part in parts for entry in part.moves),
     )

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -36,10 +36,20 @@ class Event:
     message: str
 
 
-def scaled(tier: str, before: int, after: int, reason: Reason) -> Event:
+class Move(NamedTuple):
+    """A replica count that was written, and why; `tier` is the field of the spec."""
+
+    tier: str
+    before: int
+    after: int
+    reason: Reason
+
+
+def scaled(move: Move) -> Event:
     """Tell of a replica count that was written, with the numbers that led to it."""
-    numbers = reason.message.partition(": ")[2] or reason.message
-    return Event("Normal", f"Scaled{tier}", f"{before} -> {after}: {numbers}")
+    numbers = move.reason.message.partition(": ")[2] or move.reason.message
+    name = f"{move.tier[0].upper()}{move.tier[1:]}"
+    return Event("Normal", f"Scaled{name}", f"{move.before} -> {move.after}: {numbers}")
 
 
 def healed(change: str) -> Event:

@@ -7,9 +7,7 @@ accounts add up to less than max_connections, so that an application's storm kee
 from collections.abc import Iterator
 from typing import NamedTuple
 
-RESERVED_CONNECTIONS = 30
-"""Of max_connections, kept for members, readers, operator and agent."""
-_MIGRATE_CONNECTIONS = 5
+from hcs_operator.api.connections import MIGRATE_CONNECTIONS, service_connections
 
 _GROUP_TABLES = (
     "SELECT ON performance_schema.replication_group_members",
@@ -23,8 +21,8 @@ class Account(NamedTuple):
     user: str
     password_file: str
     grants: tuple[str, ...]
-    share: float = 0.0
-    """Part of the services' connections; 0 means a limit of its own or none."""
+    of_services: bool = False
+    """Whether the services' pods log in as this one, and share its connections."""
 
 
 ADMIN = "hcs_admin"
@@ -39,8 +37,8 @@ ACCOUNTS: tuple[Account, ...] = (
             "SELECT ON performance_schema.*",
         ),
     ),
-    Account("hcs_app", "app-password", ("SELECT, INSERT, UPDATE, DELETE ON hcs.*", *_GROUP_TABLES), share=0.5),
-    Account("hcs_read", "read-password", ("SELECT ON hcs.*", *_GROUP_TABLES), share=0.5),
+    Account("hcs_app", "app-password", ("SELECT, INSERT, UPDATE, DELETE ON hcs.*", *_GROUP_TABLES), of_services=True),
+    Account("hcs_read", "read-password", ("SELECT ON hcs.*", *_GROUP_TABLES), of_services=True),
     Account(
         "hcs_migrate",
         "migrate-password",
@@ -114,6 +112,5 @@ def discard(users: frozenset[str]) -> Iterator[Statement]:
 def connection_limit(account: Account, max_connections: int) -> int:
     """Return MAX_USER_CONNECTIONS; 0 means no limit of its own."""
     if account.user == "hcs_migrate":
-        return _MIGRATE_CONNECTIONS
-    services = max(2, max_connections - RESERVED_CONNECTIONS - _MIGRATE_CONNECTIONS)
-    return int(services * account.share)
+        return MIGRATE_CONNECTIONS
+    return service_connections(max_connections) if account.of_services else 0

@@ -132,7 +132,7 @@ class PaymentHandler(Model):
 
 
 class Handlers(Model):
-    """Outside parts. Tasks that need one which is not set fail, and end in the dead-letter queue."""
+    """Outside parts. Tasks that need one which is not set end at once as dead, with the reason not-configured."""
 
     email: EmailHandler | None = None
     """SMTP server for notifications."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
+from hcs_operator.api.connections import MAX_CONNECTIONS
 from hcs_operator.api.database import Role
-
-MAX_CONNECTIONS = 400
 
 _SETTINGS: Mapping[str, str] = {
     "datadir": "/var/lib/mysql/data",

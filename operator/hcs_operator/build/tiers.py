@@ -7,7 +7,7 @@ from hcs_operator.api.labels import selector
 from hcs_operator.api.names import ASYNC_API, CACHE, DB, QUEUE, READ_API, REPLICA, WORKER, WRITE_API
 from hcs_operator.api.spec import Stack
 from hcs_operator.api.spec_tiers import Tier
-from hcs_operator.build import mounts
+from hcs_operator.build import connections, mounts
 from hcs_operator.build.context import Context, Document
 from hcs_operator.build.metadata import metadata
 from hcs_operator.build.pods import SERVICES_USER, Pod, Sizes, empty_dir, http_probe, pod_template, security
@@ -97,6 +97,7 @@ def environment(
         "DATABASE_READERS_HOST": host(REPLICA),
         "CACHE_URL": f"redis://{host(CACHE)}:6379/0",
         "QUEUE_URL": f"amqp://{host(QUEUE)}:5672/",
+        **connections.pool_sizes(stack, component),
         **_of_tier(stack, component),
         **(extra or {}),
     }

@@ -1,11 +1,13 @@
-"""Prometheus metrics of the operator: the queue, the looks, the writes, and what autoscaling saw and decided."""
+"""Prometheus metrics of the operator: its queue and looks, and what autoscaling saw and decided."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from hcs_operator.act.events import Move
 from hcs_operator.api.observed import QueueFigures, Scaling, Snapshot
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
@@ -13,39 +15,54 @@ from hcs_operator.decide.autoscaling.workers import WorkerState
 STACK = ("namespace", "stack")
 TIER = (*STACK, "tier")
 
+Kind = TypeVar("Kind", Counter, Gauge, Histogram)
+
 
 class Metrics:
     """All metrics in one registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.looks = Histogram(
-            "hcs_operator_look_seconds", "One look at one stack.", ("result",), registry=self.registry
+        self.looks = self._of(
+            Histogram,
+            "hcs_operator_look_seconds",
+            "How long a look at a stack took, by whether it failed.",
+            ("result",),
         )
-        self.leading = Gauge("hcs_operator_leading", "1 while this process holds the lease.", registry=self.registry)
-        self.writes = Counter(
-            "hcs_operator_writes_total", "Writes to the API server.", ("verb", "kind"), registry=self.registry
+        self.leading = self._of(Gauge, "hcs_operator_leading", "1 while this process holds the lease.")
+        self.current = self._of(Gauge, "hcs_autoscaler_current_replicas", "Replicas that a tier has now.", TIER)
+        self.recommended = self._of(
+            Gauge, "hcs_autoscaler_recommended_replicas", "Replicas that the tier's law wants.", TIER
         )
-        self.current = Gauge("hcs_autoscaler_current_replicas", "Replicas now.", TIER, registry=self.registry)
-        self.recommended = Gauge(
-            "hcs_autoscaler_recommended_replicas", "What the law wants.", TIER, registry=self.registry
+        self.decisions = self._of(
+            Counter,
+            "hcs_autoscaler_decisions_total",
+            "Counts written, by direction (out, in) and the law's reason.",
+            (*TIER, "direction", "reason"),
         )
-        self.decisions = Counter(
-            "hcs_autoscaler_decisions_total", "Counts written.", ("tier", "reason"), registry=self.registry
+        self.ready = self._of(Gauge, "hcs_autoscaler_queue_ready", "Messages that wait in the class queues.", STACK)
+        self.unacked = self._of(Gauge, "hcs_autoscaler_queue_unacked", "Messages that workers hold.", STACK)
+        self.arrivals = self._of(
+            Gauge, "hcs_autoscaler_arrival_rate", "Messages a second that are published, smoothed.", STACK
         )
-        self.busy_kills = Counter(
-            "hcs_autoscaler_busy_terminations_total", "Workers taken while busy.", registry=self.registry
+        self.rate = self._of(
+            Gauge,
+            "hcs_autoscaler_service_rate_per_replica",
+            "Messages a second that one busy worker finishes, smoothed; absent until it was measured.",
+            STACK,
         )
-        self.ready = Gauge("hcs_autoscaler_queue_ready", "Messages waiting.", STACK, registry=self.registry)
-        self.unacked = Gauge("hcs_autoscaler_queue_unacked", "Messages being worked on.", STACK, registry=self.registry)
-        self.arrivals = Gauge("hcs_autoscaler_arrival_rate", "Messages/s published.", STACK, registry=self.registry)
-        self.rate = Gauge(
-            "hcs_autoscaler_service_rate_per_replica", "Messages/s one worker finishes.", STACK, registry=self.registry
+        self.misses = self._of(
+            Gauge, "hcs_autoscaler_db_miss_qps", "Users' reads a second that no cache answers.", STACK
         )
-        self.misses = Gauge("hcs_autoscaler_db_miss_qps", "Reads/s that miss the cache.", STACK, registry=self.registry)
-        self.hit_ratio = Gauge(
-            "hcs_autoscaler_cache_hit_ratio", "Share of reads the cache answers.", STACK, registry=self.registry
+        self.hit_ratio = self._of(
+            Gauge,
+            "hcs_autoscaler_cache_hit_ratio",
+            "Share of users' reads that a cache answers, 0 to 1; absent until it was measured.",
+            STACK,
         )
+
+    def _of(self, kind: Callable[..., Kind], name: str, meaning: str, labels: Sequence[str] = ()) -> Kind:
+        return kind(name, meaning, labels, registry=self.registry)
 
     def watch_queue(
         self, depth: Callable[[], float], oldest: Callable[[], float], retries: Callable[[], float]
@@ -67,17 +84,28 @@ class Metrics:
             match scaling.recommendation.state:
                 case WorkerState() as state:
                     self.arrivals.labels(*where).set(state.arrivals)
-                    self.rate.labels(*where).set(state.rate or 0.0)
+                    _set(self.rate, where, state.rate)
                 case ReaderState() as state:
                     self.misses.labels(*where).set(state.misses)
-                    self.hit_ratio.labels(*where).set(state.hit_ratio or 0.0)
+                    _set(self.hit_ratio, where, state.hit_ratio)
+
+    def wrote(self, namespace: str, stack: str, moves: Iterable[Move]) -> None:
+        """Count the replica counts that a look wrote."""
+        for move in moves:
+            direction = "out" if move.after > move.before else "in"
+            self.decisions.labels(namespace, stack, move.tier, direction, move.reason.word).inc()
 
     def forget(self, namespace: str, stack: str) -> None:
         """Drop the series of a stack that is gone."""
-        for gauge in (self.ready, self.unacked, self.arrivals, self.rate, self.misses, self.hit_ratio):
-            gauge.remove_by_labels({"namespace": namespace, "stack": stack})
-        for gauge in (self.current, self.recommended):
-            gauge.remove_by_labels({"namespace": namespace, "stack": stack})
+        gauges = (self.ready, self.unacked, self.arrivals, self.rate, self.misses, self.hit_ratio)
+        for metric in (*gauges, self.current, self.recommended, self.decisions):
+            metric.remove_by_labels({"namespace": namespace, "stack": stack})
+
+
+def _set(gauge: Gauge, where: tuple[str, str], value: float | None) -> None:
+    """Show what is known; what is not yet known is not nought."""
+    if value is not None:
+        gauge.labels(*where).set(value)
 
 
 class _QueueCollector(Collector):
@@ -85,6 +113,10 @@ class _QueueCollector(Collector):
         self._depth, self._oldest, self._retries = depth, oldest, retries
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("hcs_operator_queue_depth", "Stacks due for a look.", self._depth())
-        yield GaugeMetricFamily("hcs_operator_queue_oldest_seconds", "Age of the oldest item.", self._oldest())
-        yield CounterMetricFamily("hcs_operator_retries", "Looks that failed and were repeated.", self._retries())
+        yield GaugeMetricFamily("hcs_operator_queue_depth", "Stacks that are due for a look.", self._depth())
+        yield GaugeMetricFamily(
+            "hcs_operator_queue_oldest_seconds",
+            "How long the oldest look has been due or under way; the process restarts at 300.",
+            self._oldest(),
+        )
+        yield CounterMetricFamily("hcs_operator_retries", "Looks that failed and are repeated.", self._retries())

@@ -4,6 +4,7 @@ Everything here may be repeated at any point: what is wanted is computed from wh
 before.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -54,16 +55,21 @@ class Reconciler:
 
     async def __call__(self, key: Key) -> Result:
         """Look at one stack and say when to look again. One stack's trouble never reaches another."""
-        with self.metrics.looks.labels("done").time():
-            try:
-                return await self._look(key)
-            except NamespaceGone:
-                return Result(requeue_after=GONE)
-            except KubeError as failure:
-                log.warning("look_failed", stack="/".join(key), error=str(failure))
-            except Exception:
-                log.exception("look_broke", stack="/".join(key))
-            return Result(failed=True)
+        started = time.perf_counter()
+        result = await self._safely(key)
+        self.metrics.looks.labels("failed" if result.failed else "done").observe(time.perf_counter() - started)
+        return result
+
+    async def _safely(self, key: Key) -> Result:
+        try:
+            return await self._look(key)
+        except NamespaceGone:
+            return Result(requeue_after=GONE)
+        except KubeError as failure:
+            log.warning("look_failed", stack="/".join(key), error=str(failure))
+        except Exception:
+            log.exception("look_broke", stack="/".join(key))
+        return Result(failed=True)
 
     async def _look(self, key: Key) -> Result:
         body = self.eyes.store.get(Ref(STACK_KIND, *key))
@@ -78,6 +84,7 @@ class Reconciler:
         plan = decide(stack, seen, self.memories.get(key, Memory()), self.release)
         self.memories[key] = plan.memory
         done = await carry_out(self.hands, stack, seen, plan)
+        self.metrics.wrote(*key, done.moves)
         settled = await report(self.hands, body, stack, seen, plan, done)
         self.metrics.saw(seen.snapshot, {"workers": plan.workers, "readReplicas": plan.readers})
         return Result(requeue_after=pace(plan, settled=settled))

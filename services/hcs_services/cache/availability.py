@@ -14,8 +14,12 @@ from redis.exceptions import RedisError
 
 from hcs_services.settings import MissingCredentialError
 
-UNAVAILABLE = Counter("hcs_cache_unavailable_total", "Cache operations that got no answer.", ["operation"])
-AVAILABLE = Gauge("hcs_cache_available", "Whether the last cache operation was answered.")
+UNAVAILABLE = Counter(
+    "hcs_cache_unavailable_total",
+    "Cache operations that got no answer, or were spared after several failures in a row.",
+    ["operation"],
+)
+AVAILABLE = Gauge("hcs_cache_available", "1 if the last cache operation was answered, 0 if not.")
 _FAILURES = 5
 _PAUSE_SECONDS = 0.5
 

@@ -32,9 +32,21 @@ from hcs_services.cache.entry import (
 )
 from hcs_services.settings import Settings
 
-PUTS = Counter("hcs_cache_puts_total", "States put after a commit, by what became of them.", ["outcome"])
-FILLS = Counter("hcs_cache_fills_total", "States put after a miss, by what became of them.", ["outcome"])
-LEASES = Counter("hcs_cache_leases_total", "Fill leases asked for.", ["outcome"])
+PUTS = Counter(
+    "hcs_cache_puts_total",
+    "States put after a commit, by what became of them: stored, newer_held, unproven, no_memory or unavailable.",
+    ["outcome"],
+)
+FILLS = Counter(
+    "hcs_cache_fills_total",
+    "States put after a miss, by what became of them: as those of a commit, or lease_void.",
+    ["outcome"],
+)
+LEASES = Counter(
+    "hcs_cache_leases_total",
+    "Fill leases asked for, by whether one was granted or another reader holds it (busy).",
+    ["outcome"],
+)
 
 
 class FillOutcome(Enum):

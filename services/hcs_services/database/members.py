@@ -27,9 +27,10 @@ WATCH_SECONDS = 2.0
 _PAUSE = (0.05, 0.2)  # between looks while nobody is primary
 _WAIT_OUTSIDE_REQUESTS = 10.0
 
-CHANGES = Counter("hcs_database_primary_changes_total", "How often this process found another primary.")
-WAITING = Gauge("hcs_database_pool_waiting", "Requests that wait for a connection to the primary.")
-IN_USE = Gauge("hcs_database_pool_in_use", "Connections to the primary in use.")
+CHANGES = Counter("hcs_database_primary_changes_total", "How often this process has found another primary.")
+WAITING = Gauge("hcs_database_pool_waiting", "Requests and tasks that wait for a connection to the primary now.")
+SIZE = Gauge("hcs_database_pool_size", "Connections to the primary that this process may hold: DATABASE_POOL_SIZE.")
+IN_USE = Gauge("hcs_database_pool_in_use", "Connections to the primary that are in use now.")
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class PrimaryPool:
         self._connect = connect
         self._finder = PrimaryFinder(addresses, connect, self._keep)
         self._size = size
+        SIZE.set(size)
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()

@@ -34,8 +34,13 @@ _HEARTBEAT = "SELECT beat_at FROM heartbeat WHERE id = 1"
 _STATE = "SELECT @@GLOBAL.gtid_executed AS gtid, (SELECT beat_at FROM heartbeat WHERE id = 1) AS beat_at"
 _WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS timed_out"
 
-ELIGIBLE = Gauge("hcs_database_readers_eligible", "Replicas that may serve reads.")
-LAG = Gauge("hcs_database_reader_lag_seconds", "Heartbeat lag of the most behind of the reachable replicas.")
+ELIGIBLE = Gauge(
+    "hcs_database_readers_eligible", "Read replicas that may serve reads now: they answer and are not behind."
+)
+LAG = Gauge(
+    "hcs_database_reader_lag_seconds",
+    "How far the last of the reachable read replicas is behind, by the primary's heartbeat.",
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -201,7 +206,8 @@ class ReaderPool:
         try:
             return await self._connect(reader.address)
         except Exception as error:
-            reader.close()
+            if not errors.server_is_full(error):
+                reader.close()
             raise NoReader(f"cannot connect to the replica: {error}") from error
 
     def _checkin(self, reader: Reader, connection: Connection) -> None:
@@ -246,6 +252,8 @@ class ReaderPool:
                 connection = reader.idle.pop() if reader.idle else await self._connect(reader.address)
                 row = await connection.fetch_one(_STATE)
         except Exception as error:  # noqa: BLE001 - whatever the reason, it does not serve
+            if errors.server_is_full(error):
+                return  # it serves the connections it has; one that stays unseen grows old by its heartbeat
             if reader.reachable:
                 _log.info("reader ejected", address=reader.address, error=str(error)[:200])
             reader.close()

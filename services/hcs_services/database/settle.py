@@ -19,7 +19,11 @@ from hcs_services.database.connection import Connection
 from hcs_services.database.errors import DatabaseUnavailable, OutcomeUnknown, TransactionLost
 from hcs_services.database.members import PrimaryPool
 
-REPEATS = Counter("hcs_database_transaction_repeats_total", "Transactions run again, by reason.", ["reason"])
+REPEATS = Counter(
+    "hcs_database_transaction_repeats_total",
+    "Transactions run again, because they were lost (deadlock, lost connection) or their outcome was unknown.",
+    ["reason"],
+)
 _LOST_TRIES = 5
 _PAUSE = (0.01, 0.05)
 _WITHOUT_DEADLINE = 30.0

@@ -11,8 +11,10 @@ from prometheus_client import Counter, Gauge
 from hcs_services import request_context
 from hcs_services.problem import problem
 
-SHED = Counter("hcs_read_shed_total", "Reads answered 503 because too many were at the database.", ["source"])
-AT_DATABASE = Gauge("hcs_read_at_database", "Reads at the database now.", ["source"])
+SHED = Counter(
+    "hcs_read_shed_total", "Reads answered 503 because too many were at the replicas or at the primary.", ["source"]
+)
+AT_DATABASE = Gauge("hcs_read_at_database", "Reads that are at the replicas or at the primary now.", ["source"])
 _WAITING_FOR_EACH = 4
 _PATIENCE_SECONDS = 0.5
 

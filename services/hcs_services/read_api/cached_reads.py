@@ -24,8 +24,14 @@ from hcs_services.read_api.local_cache import LocalCache
 from hcs_services.read_api.singleflight import Singleflight
 from hcs_services.read_api.sources import Query, Snapshot, Sources, lost_write
 
-STALE = Counter("hcs_read_stale_total", "Answers from an entry past its logical expiry.", ["reason"])
-REFRESHES = Counter("hcs_read_refreshes_total", "Entries renewed before their expiry.")
+STALE = Counter(
+    "hcs_read_stale_total",
+    "Answers from an expired entry, while another read fills it (lease_lost) or no database takes a read (refused).",
+    ["reason"],
+)
+REFRESHES = Counter(
+    "hcs_read_refreshes_total", "Entries that were renewed before their expiry, because they are read much."
+)
 _LOSER_WAITS = (0.01, 0.02, 0.04, 0.08)  # seconds, each ± 50 %
 _REFRESHES_AT_ONCE = 8
 

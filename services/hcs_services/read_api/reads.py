@@ -14,11 +14,15 @@ from hcs_services.read_api.pages import Page, PageReads
 from hcs_services.read_api.sources import Sources
 
 CACHE_READS = Counter(
-    "hcs_cache_reads_total", "Users' reads by whether a cache answered (L1 or Redis) or a database.", ["result"]
+    "hcs_cache_reads_total",
+    "Users' reads, by whether a cache (L1 or Redis) answered or not; decides the number of read replicas.",
+    ["result"],
 )
 for _result in ("hit", "miss"):
     CACHE_READS.labels(_result)  # a ratio needs both from the first scrape on
-ANSWERS = Counter("hcs_read_answers_total", "Users' reads by what answered.", ["source"])
+ANSWERS = Counter(
+    "hcs_read_answers_total", "Users' reads, by what answered: l1, cache, replica or primary.", ["source"]
+)
 
 
 class Reads:

@@ -21,9 +21,9 @@ from hcs_services.read_api.local_cache import LocalCache
 from hcs_services.read_api.sources import Session, Snapshot, Sources
 
 INCONSISTENT = Counter(
-    "hcs_cache_inconsistent_total", "Cached states found to differ from the primary's for good. Must stay 0."
+    "hcs_cache_inconsistent_total", "Cached states found to differ from the primary's for good; must stay 0."
 )
-SAMPLED = Counter("hcs_cache_sampled_total", "Cached states compared with the primary's.")
+SAMPLED = Counter("hcs_cache_sampled_total", "Cached states that were compared with the primary's.")
 _KEYS = 16
 _log = structlog.get_logger(__name__)
 

@@ -22,8 +22,13 @@ from hcs_services.problem import problem
 from hcs_services.read_api.admission import Admission
 from hcs_services.read_api.demand import Want
 
-DATABASE_READS = Counter("hcs_read_database_total", "Reads that a database server answered.", ["source"])
-LOST_WRITES = Counter("hcs_read_lost_writes_total", "Tokens that name a write which the primary does not have.")
+DATABASE_READS = Counter(
+    "hcs_read_database_total", "Reads that a database server answered, by which kind: replica or primary.", ["source"]
+)
+LOST_WRITES = Counter(
+    "hcs_read_lost_writes_total",
+    "Tokens that name a write which the primary does not have: it was lost, or a new primary still applies it.",
+)
 _REPLICA_TRIES = 2
 _PRIMARY_SECONDS = 2.0
 _CONTAINED = "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS contained"

@@ -41,13 +41,10 @@ class Worker:
         self._primary = PrimaryPool.of(settings, "hcs_app")
         self._readers = ReaderPool.of(settings, "hcs_read", self._primary)
         self._cache = EntityCache.open(settings)
-        self._provider = HttpPaymentProvider(
-            settings.payment_url, lambda: settings.optional_credential("payment/token")
-        )
+        self._provider = _provider(settings)
         self._store = object_store(settings)
-        mailer = SmtpMailer(settings.email_url, lambda: _email_credentials(settings))
         reads = ReplicaOrderReads(self._primary, self._readers)
-        ports = Ports(self._primary, reads, mailer, self._provider, self._store)
+        ports = Ports(self._primary, reads, _mailer(settings), self._provider, self._store)
         self._publisher = Publisher(broker_of(settings), f"{settings.stack}-worker-publish")
         self._runner = Runner(HANDLERS, ports, self._cache, self._publisher.publish)
         self._intake = Intake(self._runner.run, settings.worker_concurrency)
@@ -78,7 +75,8 @@ class Worker:
         await self._consumer.pause()
         self._intake.give_back()
         await self._intake.idle(HANDLERS.longest_seconds + _STOP_MARGIN_SECONDS)
-        await self._provider.close()
+        if self._provider is not None:
+            await self._provider.close()
         if self._store is not None:
             await self._store.close()
         await asyncio.gather(self._readers.close(), self._cache.close())
@@ -100,6 +98,20 @@ class Worker:
         return SelftestResult(ok=True, reason="Consuming", message="Broker and primary answer.", data=data)
 
 
+def _mailer(settings: Settings) -> SmtpMailer | None:
+    """The mailer, None where the stack names no mail server. Raises ValueError for a URL that is none."""
+    if settings.email_url is None:
+        return None
+    return SmtpMailer(settings.email_url, lambda: _email_credentials(settings))
+
+
+def _provider(settings: Settings) -> HttpPaymentProvider | None:
+    """The payment provider, None where the stack names none."""
+    if settings.payment_url is None:
+        return None
+    return HttpPaymentProvider(settings.payment_url, lambda: settings.optional_credential("payment/token"))
+
+
 def _email_credentials(settings: Settings) -> tuple[str, str] | None:
     user = settings.optional_credential("email/username")
     password = settings.optional_credential("email/password")
@@ -119,5 +131,5 @@ def build(settings: Settings) -> Tier:
     async def stop() -> None:
         await worker[0].stop()
 
-    SmtpMailer(settings.email_url, lambda: None)  # a bad URL is found before anything starts
+    _mailer(settings)  # a bad URL is found before anything starts
     return Tier(None, admin, start, stop)

@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from hcs_services.queue import Delivery
 
-IN_FLIGHT = Gauge("hcs_worker_in_flight", "Deliveries held: running or waiting for their turn.")
+IN_FLIGHT = Gauge("hcs_worker_in_flight", "Deliveries that this worker holds: running, or waiting for their turn.")
 
 
 class Intake:

@@ -4,10 +4,16 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from hcs_services.cache import Change
 from hcs_services.database.members import PrimaryPool
+from hcs_services.worker.task import Permanent
+
+PAYMENT: Final = "spec.workers.handlers.payment"
+"""Where the stack's resource names its payment provider."""
+
+Part = TypeVar("Part")
 
 Page = list[dict[str, Any]]
 """Some rows of `orders`, never none."""
@@ -79,10 +85,17 @@ class OrderCache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All of them; `store` is None where no object store is configured."""
+    """All of them; `mailer`, `provider` and `store` are None where the stack names none."""
 
     primary: PrimaryPool
     reads: OrderReads
-    mailer: Mailer
-    provider: PaymentProvider
+    mailer: Mailer | None
+    provider: PaymentProvider | None
     store: Store | None
+
+
+def required(part: Part | None, field: str) -> Part:
+    """The part, which the stack's resource names at `field`. Raises Permanent: trying again configures nothing."""
+    if part is None:
+        raise Permanent("not-configured", f"the task needs {field}, which the HighConcurrencyStack does not set")
+    return part

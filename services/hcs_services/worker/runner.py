@@ -36,12 +36,23 @@ from hcs_services.worker.registry import Handler, Registry
 from hcs_services.worker.retry import Again, Dead, after_failure
 from hcs_services.worker.task import Done, Effect, Permanent, Task, TaskFailed, Transient
 
-TASKS = Counter("hcs_tasks_total", "Tries of tasks by how they ended.", ["type", "outcome"])
+TASKS = Counter(
+    "hcs_tasks_total",
+    "Tries of tasks, by how they ended: succeeded, retried, dead, repeated (had its effect before) or requeued.",
+    ["type", "outcome"],
+)
 SECONDS = Histogram(
     "hcs_task_seconds",
-    "Time of a try, from delivery to acknowledgement.",
+    "Time that a try takes, from its start to the acknowledgement.",
     ["type"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+REDELIVERED = Counter(
+    "hcs_worker_redelivered_total",
+    "Tasks that the broker delivered again, by how far the earlier delivery had come: unstarted (given back at a stop),"
+    " unfinished (its worker was killed, or gave it back while an engine was away), or finished (the acknowledgement"
+    " was lost).",
+    ["type", "earlier"],
 )
 EXPIRES_AFTER = timedelta(days=7)
 _PUBLISH_SECONDS = 10.0
@@ -115,22 +126,24 @@ class Runner:
         if task.created_at < self._now() - EXPIRES_AFTER:
             failure = Permanent("expired", "accepted more than 7 days ago")
             return task.type, await self._fail(delivery, task, handler, failure)
-        settled = await self._until_possible(lambda: self._begin(task))
-        if settled is not None:
-            return task.type, await self._made_up(delivery, settled)
+        earlier = await self._until_possible(lambda: self._begin(task))
+        if delivery.redelivered:
+            REDELIVERED.labels(task.type, _came_to(earlier)).inc()
+        if earlier is not None and earlier.ended:
+            return task.type, await self._made_up(delivery, earlier)
         try:
             done = await self._work(task, handler)
         except TaskFailed as failure:
             return task.type, await self._fail(delivery, task, handler, failure)
         return task.type, await self._conclude(delivery, done)
 
-    async def _begin(self, task: Task) -> task_rows.Settled | None:
+    async def _begin(self, task: Task) -> task_rows.Earlier | None:
         async with self._ports.primary.transaction() as tx:
             return await task_rows.begin(tx, task, self._now())
 
-    async def _made_up(self, delivery: Delivery, settled: task_rows.Settled) -> str:
-        if settled.status == "dead":
-            return await self._bury(delivery, Dead("dead-before", settled.error or "no reason recorded"))
+    async def _made_up(self, delivery: Delivery, earlier: task_rows.Earlier) -> str:
+        if earlier.status == "dead":
+            return await self._bury(delivery, Dead("dead-before", earlier.error or "no reason recorded"))
         delivery.ack()
         return "repeated"
 
@@ -239,6 +252,13 @@ class Runner:
             if self.stopping.is_set():
                 raise Stopping
             await asyncio.sleep(backoff.next())
+
+
+def _came_to(earlier: task_rows.Earlier | None) -> str:
+    """How far the delivery had come that this one repeats; a task that waited for a retry had not begun that try."""
+    if earlier is None or earlier.status == "retrying":
+        return "unstarted"
+    return "finished" if earlier.ended else "unfinished"
 
 
 def _enter(task_id: str, delivery: Delivery) -> None:

@@ -21,11 +21,16 @@ _UNSTORED: Final = frozenset({"body", "method_token", "settle"})
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The task has ended before: `status` is `succeeded` or `dead`."""
+class Earlier:
+    """What earlier deliveries of the task came to: `status` is `running`, `retrying`, `succeeded` or `dead`."""
 
     status: str
     error: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do but to acknowledge."""
+        return self.status in ("succeeded", "dead")
 
 
 def naive(moment: datetime) -> datetime:
@@ -33,14 +38,14 @@ def naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-async def begin(tx: Connection, task: Task, now: datetime) -> Settled | None:
-    """Show the task as running, or say how it ended before."""
+async def begin(tx: Connection, task: Task, now: datetime) -> Earlier | None:
+    """Show the task as running unless it has ended; returns what was found, None for one that is begun here."""
     if await _insert(tx, task, now):
         return None
-    settled = await _settled(tx, task)
-    if settled is None:
+    earlier = await _earlier(tx, task)
+    if earlier is None or not earlier.ended:
         await _update(tx, task, now, "running")
-    return settled
+    return earlier
 
 
 async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
@@ -70,16 +75,15 @@ async def note_retry(tx: Connection, task: Task, error: str, now: datetime) -> N
 
 async def note_dead(tx: Connection, task: Task, error: str, now: datetime) -> bool:
     """Record that the task is given up, unless another delivery has ended it; returns whether it is dead now."""
-    settled = None if await _insert(tx, task, now) else await _settled(tx, task)
-    if settled is None:
+    earlier = None if await _insert(tx, task, now) else await _earlier(tx, task)
+    if earlier is None or not earlier.ended:
         return await _update(tx, task, now, "dead", error=error, finished=True)
-    return settled.status == "dead"
+    return earlier.status == "dead"
 
 
-async def _settled(tx: Connection, task: Task) -> Settled | None:
+async def _earlier(tx: Connection, task: Task) -> Earlier | None:
     row = await tx.fetch_one("SELECT status, error FROM tasks WHERE task_id = %s FOR UPDATE", (task.id,))
-    ended = row is not None and row["status"] in ("succeeded", "dead")
-    return Settled(row["status"], row["error"]) if row is not None and ended else None
+    return None if row is None else Earlier(row["status"], row["error"])
 
 
 async def _insert(tx: Connection, task: Task, now: datetime) -> bool:

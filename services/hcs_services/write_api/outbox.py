@@ -25,8 +25,12 @@ from hcs_services.queue.publisher import NotAccepted
 from hcs_services.queue.topology import queue_for
 from hcs_services.write_api.unit import Cache
 
-RELAYED = Counter("hcs_outbox_relayed_total", "Outbox rows done, by kind.", ["kind"])
-REFUSED = Counter("hcs_outbox_refused_total", "Outbox rows that stay for a later try, by kind.", ["kind"])
+RELAYED = Counter(
+    "hcs_outbox_relayed_total", "Rows of the outbox that are done, by kind: cache, task or refund.", ["kind"]
+)
+REFUSED = Counter(
+    "hcs_outbox_refused_total", "Tries of outbox rows that failed; the rows stay for a later one.", ["kind"]
+)
 CACHE_KINDS = ("cache",)
 TASK_KINDS = ("task", "refund")
 

@@ -14,7 +14,7 @@ BATCH = 500  # rows a statement: small transactions, far from group_replication_
 PAUSE_SECONDS = 60.0
 _FULL_PAUSE_SECONDS = 1.0
 
-SWEPT = Counter("hcs_retention_swept_total", "Rows deleted because they had their time, by table.", ["table"])
+SWEPT = Counter("hcs_retention_swept_total", "Rows deleted because they had had their time, by table.", ["table"])
 
 
 def rules(settings: Settings) -> list[tuple[str, str, int]]:

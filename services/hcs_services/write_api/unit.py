@@ -29,7 +29,7 @@ from hcs_services.write_api.service import Outcome
 
 Work = Callable[[Repository, datetime], Awaitable[Outcome]]
 
-REPLAYS = Counter("hcs_idempotent_replays_total", "Writes answered from their idempotency row.")
+REPLAYS = Counter("hcs_idempotent_replays_total", "Writes that were answered from their idempotency row.")
 
 
 class Cache(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,3 +78,12 @@ class Calls:
             is_json = "json" in answer.headers.get("Content-Type", "")
             body = await answer.json(content_type=None) if is_json else raw.decode()
             return Answer(answer.status, answer.headers, body)
+
+
+def address(kind: str = "a") -> str:
+    return f"{kind}{secrets.token_hex(6)}@customers.example"
+
+
+def pay(calls: Calls, order_id: str, token: str = "tok_ok", key: str | None = None) -> Awaitable[Answer]:
+    body = {"order_id": order_id, "amount": "19.90", "currency": "EUR", "method_token": token}
+    return calls.post("/payments", body, key)

@@ -8,77 +8,21 @@ import io
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.engine.async_api.calls import Answer, Calls
+from tests.engine.async_api.calls import Calls, address, pay
 from tests.engine.async_api.waiting import eventually
-from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
-from tests.engine.worker.task_stack import Process, TaskStack
+from tests.engine.worker.task_stack import Process
 
-from hcs_services.identifiers import new_order_id, public_order_id, slot_of
 from hcs_services.queue import Broker, Delivery, Publisher
 from hcs_services.queue.consumer import Consumer
 from hcs_services.queue.message import ATTEMPT_HEADER, REASON_HEADER, SOURCE_HEADER
 from hcs_services.queue.topology import CRITICAL, DEAD, DEFAULT
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def worker(task_stack: TaskStack) -> Process:
-    """A worker, perhaps one of several that earlier tests have left."""
-    alive = [process for process in task_stack.workers if process.popen.poll() is None]
-    return alive[0] if alive else task_stack.tier("worker")
-
-
-@pytest.fixture
-def alone(task_stack: TaskStack) -> Iterator[TaskStack]:
-    """The stack without any worker but those that the test starts."""
-    task_stack.kill_workers()
-    yield task_stack
-    task_stack.kill_workers()
-
-
-@pytest.fixture
-def broker(rabbitmq_server: RabbitmqServer) -> Broker:
-    return Broker(rabbitmq_server.url, lambda: rabbitmq_server.password)
-
-
-@pytest.fixture
-def make_order(mysql_group: MysqlGroup) -> Callable[..., str]:
-    """Writes an order's row, as the write API would; returns its public id."""
-
-    def make(*, user: str = "ada", status: str = "PENDING", at: datetime | None = None) -> str:
-        order_id, now = new_order_id(user, datetime.now(UTC)), (at or datetime.now(UTC)).replace(tzinfo=None)
-        with mysql_group.connection("app") as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO orders VALUES (%s, %s, 'book', 1, %s, %s, %s, %s, %s, %s)",
-                (order_id, user, Decimal("19.90"), status, now, now, slot_of(user), 1),
-            )
-            connection.commit()
-        return public_order_id(order_id)
-
-    return make
-
-
-def address(kind: str = "a") -> str:
-    return f"{kind}{secrets.token_hex(6)}@customers.example"
-
-
-def pay(calls: Calls, order_id: str, token: str = "tok_ok", key: str | None = None) -> Awaitable[Answer]:
-    body = {"order_id": order_id, "amount": "19.90", "currency": "EUR", "method_token": token}
-    return calls.post("/payments", body, key)
-
-
-async def inflight(calls: Calls, process: Process) -> dict[str, Any]:
-    state: dict[str, Any] = (await calls.admin(process, "GET", "/inflight")).body
-    return state
 
 
 class Dead:
@@ -235,110 +179,6 @@ async def test_a_dead_report_has_no_result(calls: Calls, worker: Process, mysql_
     mysql_group.primary.run(f"UPDATE hcs.tasks SET status='dead' WHERE task_id='{accepted.body['task_id']}'")
     result = await calls.get(f"/tasks/{accepted.body['task_id']}/result")
     assert (result.status, result.body["type"]) == (409, "/problems/task-dead")
-
-
-async def test_a_worker_killed_while_it_charges_leaves_its_task_to_the_next_one(
-    calls: Calls, alone: TaskStack, make_order: Callable[..., str]
-) -> None:
-    order_id, worker = make_order(), alone.tier("worker")
-    accepted = await pay(calls, order_id, "tok_slow_1500")
-
-    async def running() -> bool:
-        return bool((await calls.get(f"/tasks/{accepted.body['task_id']}")).body["status"] == "running")
-
-    await eventually("the task runs", running)
-    worker.kill()
-    alone.tier("worker")
-    task = await calls.until_finished(accepted)
-    assert task["status"] == "succeeded"
-    assert len(await calls.charges(order_id)) == 1
-
-
-async def test_of_many_payments_each_is_charged_once_though_a_worker_is_killed_and_every_accept_is_repeated(
-    calls: Calls, worker: Process, task_stack: TaskStack, make_order: Callable[..., str], mysql_group: MysqlGroup
-) -> None:
-    doomed = task_stack.tier("worker")
-    orders = [make_order() for _ in range(60)]
-    accepted = await asyncio.gather(*(pay(calls, order_id, "tok_slow_200", f"k-{order_id}") for order_id in orders))
-
-    async def half_done() -> bool:
-        return sum([len(await calls.charges(order_id)) for order_id in orders[:20]]) >= 10
-
-    await eventually("some are charged", half_done, 30)
-    doomed.kill()
-    mysql_group.primary.run("UPDATE hcs.idempotency_keys SET accepted = 0 WHERE idem_key LIKE 'k-%'")
-    repeated = await asyncio.gather(*(pay(calls, order_id, "tok_slow_200", f"k-{order_id}") for order_id in orders))
-    assert [answer.body["task_id"] for answer in repeated] == [answer.body["task_id"] for answer in accepted]
-    tasks = [await calls.until_finished(answer, 60) for answer in accepted]
-    assert {task["status"] for task in tasks} == {"succeeded"}
-    assert [len(await calls.charges(order_id)) for order_id in orders] == [1] * len(orders)
-
-
-async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with_zero(
-    calls: Calls, alone: TaskStack, make_order: Callable[..., str]
-) -> None:
-    first = alone.tier("worker", WORKER_CONCURRENCY="1", WORKER_PREFETCH="2")
-    orders = [make_order(), make_order()]
-    accepted = [await pay(calls, order_id, "tok_slow_1500") for order_id in orders]
-
-    async def both_held() -> bool:
-        return bool((await inflight(calls, first))["inflight"] == 2)
-
-    await eventually("both are delivered", both_held)
-    assert await asyncio.to_thread(first.terminate) == 0
-    states = [(await calls.get(f"/tasks/{answer.body['task_id']}")).body["status"] for answer in accepted]
-    assert states == ["succeeded", "queued"]
-    alone.tier("worker")
-    await calls.until_finished(accepted[1])
-
-
-async def test_a_drained_worker_takes_nothing_until_its_time_is_up(
-    calls: Calls, alone: TaskStack, credentials: Path
-) -> None:
-    worker = alone.tier("worker")
-    token = (credentials / "tokens" / "drain").read_text()
-    refused = await calls.admin(
-        worker, "POST", "/drain", json={"ttl_seconds": 2}, headers={"Authorization": "Bearer x"}
-    )
-    assert refused.status == 401
-    headers = {"Authorization": f"Bearer {token}"}
-    drained = await calls.admin(worker, "POST", "/drain", json={"ttl_seconds": 2}, headers=headers)
-    assert (drained.status, drained.body["draining"], drained.body["inflight"]) == (200, True, 0)
-    accepted, started = await calls.notify(address()), time.monotonic()
-    task = await calls.until_finished(accepted)
-    assert task["status"] == "succeeded"
-    assert time.monotonic() - started >= 1.5
-    assert not (await inflight(calls, worker))["draining"]
-
-
-async def test_no_accepted_task_is_lost_over_restarts_of_the_broker_and_the_database(
-    calls: Calls, worker: Process, rabbitmq_server: RabbitmqServer, mysql_group: MysqlGroup
-) -> None:
-    addresses = [address() for _ in range(60)]
-    accepted: list[Answer] = []
-
-    async def trickle() -> None:
-        for to in addresses:
-            answer = await calls.notify(to)
-            if answer.status == 202:
-                accepted.append(answer)
-            await asyncio.sleep(0.05)
-
-    async def restarts() -> None:
-        await asyncio.sleep(0.5)
-        await asyncio.to_thread(rabbitmq_server.container.kill)
-        await asyncio.to_thread(rabbitmq_server.container.start)
-        await asyncio.sleep(0.5)
-        mysql_group.primary.container.pause()
-        await asyncio.sleep(3)
-        mysql_group.primary.container.unpause()
-
-    await asyncio.gather(trickle(), restarts())
-    for answer in accepted:
-        task = await calls.until_finished(answer, 60)
-        assert (task["status"], task["attempts"]) == ("succeeded", 1)
-    ids = [message["message_id"] for to in addresses for message in await calls.messages(to)]
-    assert {f"<{answer.body['task_id']}@tasks.hcs.invalid>" for answer in accepted} <= set(ids)
 
 
 async def test_a_refund_message_gives_the_charge_back_once(

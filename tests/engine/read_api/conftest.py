@@ -164,3 +164,13 @@ async def world(
 async def _works(world: World) -> bool:
     result = await world.tier.admin.selftest()
     return result.reason == "ReadsWork"
+
+
+async def seen(world: World, path: str, **options: Any) -> tuple[str, int]:
+    got = await world.get(path, **options)
+    assert got.status == 200, got.body
+    return got.headers["x-data-source"], got.json()["version"]
+
+
+async def replicated(world: World, path: str) -> bool:
+    return (await world.get(path)).status == 200

@@ -1,4 +1,4 @@
-"""Reads through real engines: levels, tokens, lists, and each engine away."""
+"""Reads through real engines: levels, tokens, lists, and the sampler."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.engine.read_api.conftest import World, eventually
+from tests.engine.read_api.conftest import World, eventually, replicated, seen
 
 from hcs_services.cache import list_key, order_change, order_key, product_key
 from hcs_services.identifiers import public_order_id
@@ -34,12 +33,6 @@ def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def seen(world: World, path: str, **options: Any) -> tuple[str, int]:
-    got = await world.get(path, **options)
-    assert got.status == 200, got.body
-    return got.headers["x-data-source"], got.json()["version"]
-
-
 # -- levels
 
 
@@ -55,10 +48,6 @@ async def test_a_read_goes_down_the_levels_and_comes_up_again(world: World) -> N
     assert ("cache", document["version"]) == await seen(world, path)
     again = await world.get(path, if_none_match=first.headers["etag"])
     assert (again.status, again.body) == (304, b"")
-
-
-async def replicated(world: World, path: str) -> bool:
-    return (await world.get(path)).status == 200
 
 
 async def held(world: World, key: str) -> bool:
@@ -211,79 +200,6 @@ async def test_cursors_lead_through_all_orders(world: World) -> None:
             break
         query = f"limit=3&cursor={got.json()['next_cursor']}"
     assert sorted(made, reverse=True) == found
-
-
-# -- engines away
-
-
-async def test_with_the_cache_frozen_reads_go_on(world: World) -> None:
-    ids = [world.order("frozen")[0] for _ in range(10)]
-    world.redis.container.pause()
-    try:
-        for order_id in ids:
-            got = await world.get(f"/orders/{order_id}", x_consistency_token=world.token({order_key(order_id): 1}))
-            assert (got.status, got.headers["x-data-source"] in {"replica", "primary"}) == (200, True)
-        result = await world.tier.admin.selftest()
-        assert (result.ok, result.reason) == (True, "CacheUnavailable")
-    finally:
-        world.redis.container.unpause()
-
-    async def cached_again() -> bool:
-        order_id, document, _ = world.order("frozen")
-        await world.cache.put_order(document)
-        return (await seen(world, f"/orders/{order_id}", x_consistency_token=world.token({order_key(order_id): 1})))[
-            0
-        ] == "cache"
-
-    await eventually("the cache serves again", cached_again)
-
-
-async def test_without_a_replica_the_primary_serves_and_the_selftest_says_so(world: World) -> None:
-    order_id, _, _ = world.order("ada")
-    world.reader.container.pause()
-    try:
-
-        async def by_primary() -> bool:
-            got = await world.get(f"/orders/{order_id}", x_consistency_token=world.token({}))
-            return got.status == 200 and got.headers["x-data-source"] == "primary"
-
-        await eventually("the primary serves", by_primary)
-
-        async def said() -> bool:
-            result = await world.tier.admin.selftest()
-            return (result.ok, result.reason) == (True, "NoReplica")
-
-        await eventually("the self-test says so", said)
-    finally:
-        world.reader.container.unpause()
-    await eventually("the replica serves again", lambda: replica_serves(world))
-
-
-async def replica_serves(world: World) -> bool:
-    return (await world.tier.admin.selftest()).reason == "ReadsWork"
-
-
-async def test_without_a_primary_replicas_go_on_serving_and_say_so(world: World) -> None:
-    order_id, _, _ = world.order("ada")
-    await eventually("it is on the replica", lambda: replicated(world, f"/orders/{order_id}"))
-    world.group.primary.container.pause()
-    try:
-
-        async def frozen() -> bool:
-            got = await world.get(f"/orders/{order_id}")
-            assert got.status == 200
-            return int(got.headers.get("x-data-frozen", "0")) > 0
-
-        await eventually("the answer says that there is no primary", frozen, 30)
-        other = await world.get(f"/products/{world.run}-unseen")
-        assert other.headers["x-data-source"] == "replica"
-    finally:
-        world.group.primary.container.unpause()
-    await eventually("the primary is back", lambda: primary_reads(world, order_id), 60)
-
-
-async def primary_reads(world: World, order_id: str) -> bool:
-    return (await world.get(f"/orders/{order_id}", cache_control="no-cache")).status == 200
 
 
 # -- the oracle

@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
+from tests.engine.write_api.calls import eventually, order, product, rows
 from tests.engine.write_api.conftest import Process, Start
 from tests.engine.write_api.cutting_proxy import CuttingProxy
-from tests.engine.write_api.test_writes import eventually, order, product, rows
 
 from hcs_services import idempotency, models
 from hcs_services.cache.entry import Change

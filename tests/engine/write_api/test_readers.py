@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.engine.mysql_servers import Mysqld, MysqlGroup
-from tests.engine.write_api.test_writes import eventually, order, product
+from tests.engine.write_api.calls import eventually, order, product
 
 from hcs_services import tokens
 from hcs_services.database.errors import NoReader

@@ -47,3 +47,11 @@ def test_a_worker_is_told_how_much_to_do_at_once_and_with_whom(monkeypatch: pyte
     assert (settings.worker_concurrency, settings.worker_prefetch, settings.max_lag_seconds) == (16, 32, 2.0)
     assert (settings.email_url, settings.payment_url) == ("smtps://mail.example.org:465", "https://pay.example.org")
     assert (settings.object_store_url, settings.object_store_bucket) == ("https://s3.example.org", "shop")
+
+
+def test_a_worker_of_a_stack_without_outside_parts_is_told_of_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    [container] = built({})["Deployment/shop-worker"]["spec"]["template"]["spec"]["containers"]
+    for entry in container["env"]:
+        monkeypatch.setenv(entry["name"], entry["value"])
+    settings = Settings()
+    assert (settings.email_url, settings.payment_url, settings.object_store_url) == (None, None, None)

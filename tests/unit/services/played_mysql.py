@@ -9,6 +9,7 @@ from typing import Any
 
 from hcs_services import request_context
 from hcs_services.database.group_view import OWN_VIEW
+from hcs_services.database.members import PrimaryPool
 
 
 class MysqlError(Exception):
@@ -106,3 +107,12 @@ class Group:
         if member.refuses is not None:
             raise member.refuses
         return PlayedConnection(member, address)
+
+
+def pool_of(group: Group, size: int = 4) -> PrimaryPool:
+    connect: Any = group.connect
+    return PrimaryPool(group.addresses, connect, size=size)
+
+
+def three(primary: str = "a") -> Group:
+    return Group(**{name: Member(primary=name == primary, online=3, members=3) for name in "abc"})

@@ -1,38 +1,23 @@
+"""Who the primary is, and how many connections lead to it."""
+
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.unit.services.played_mysql import Group, Member, MysqlError, PlayedConnection
+from tests.unit.services.played_mysql import Group, Member, MysqlError, PlayedConnection, pool_of, three
 
 from hcs_services import request_context
 from hcs_services.database import members, primary_finder
-from hcs_services.database.errors import DatabaseUnavailable, OutcomeUnknown, TransactionLost
-from hcs_services.database.members import PrimaryPool
+from hcs_services.database.errors import DatabaseUnavailable
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(members, "_PAUSE", (0.001, 0.002))
-    monkeypatch.setattr(primary_finder, "PROBE_SECONDS", 0.05)
-    yield
-    request_context.set_deadline(None)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def due_in(seconds: float) -> None:
     request_context.set_deadline(time.monotonic() + seconds)
-
-
-def pool_of(group: Group, size: int = 4) -> PrimaryPool:
-    connect: Any = group.connect
-    return PrimaryPool(group.addresses, connect, size=size)
-
-
-def three(primary: str = "a") -> Group:
-    return Group(**{name: Member(primary=name == primary, online=3, members=3) for name in "abc"})
 
 
 def member_of(connection: Any) -> PlayedConnection:
@@ -156,115 +141,6 @@ async def test_of_two_that_claim_it_the_one_that_just_failed_is_not_trusted() ->
     assert await pool.refresh(suspect="a") == "b"
 
 
-async def test_a_block_that_ends_well_is_committed() -> None:
-    group = three()
-    async with pool_of(group).transaction(track_gtid=True) as tx:
-        pass
-
-    assert (group.members["a"].commits, tx.committed_gtid) == (1, "gtid")
-
-
-async def test_a_block_that_raises_is_rolled_back_and_its_connection_goes_on() -> None:
-    group = three()
-    pool = pool_of(group)
-
-    with pytest.raises(ValueError, match="no"):
-        async with pool.transaction():
-            raise ValueError("no")
-    async with pool.connection():
-        pass
-
-    assert "ROLLBACK" in group.members["a"].statements
-    assert group.members["a"].commits == 0
-    assert len(group.members["a"].alive) == 1
-
-
-@pytest.mark.parametrize("number", [1213, 1205, 2006, 2013, 1290, 1836, 3100, 3101, 1053])
-async def test_an_error_before_commit_means_certainly_not_committed(number: int) -> None:
-    group = three()
-
-    with pytest.raises(TransactionLost):
-        async with pool_of(group).transaction():
-            raise MysqlError(number, "x")
-
-    assert group.members["a"].commits == 0
-
-
-@pytest.mark.parametrize("number", [3100, 3101, 1180, 1053, 2006, 2013, 1290])
-async def test_an_error_of_commit_means_unknown(number: int) -> None:
-    group = three()
-    group.members["a"].answers["COMMIT"] = MysqlError(number, "x")
-
-    with pytest.raises(OutcomeUnknown):
-        async with pool_of(group).transaction():
-            pass
-
-
-async def test_a_deadlock_at_commit_means_not_committed() -> None:
-    group = three()
-    group.members["a"].answers["COMMIT"] = MysqlError(1213, "x")
-
-    with pytest.raises(TransactionLost):
-        async with pool_of(group).transaction():
-            pass
-
-
-async def test_a_failed_statement_makes_the_pool_look_again() -> None:
-    group = three("a")
-    pool = pool_of(group)
-    with pytest.raises(TransactionLost):
-        async with pool.transaction():
-            group.members["a"].primary, group.members["b"].primary = False, True
-            raise MysqlError(1290, "super_read_only")
-
-    async with pool.connection() as connection:
-        assert connection.address == "b"
-
-
-async def test_commit_goes_on_when_its_caller_is_cancelled() -> None:
-    group = three()
-    pool = pool_of(group)
-    reached, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow() -> None:
-        reached.set()
-        await go_on.wait()
-
-    group.members["a"].at_commit = slow
-
-    async def write() -> None:
-        async with pool.transaction():
-            pass
-
-    task = asyncio.create_task(write())
-    await reached.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    go_on.set()
-    await pool.close()
-
-    assert group.members["a"].commits == 1
-    assert not group.members["a"].alive
-
-
-async def test_a_cancelled_statement_costs_its_connection() -> None:
-    group = three()
-    pool = pool_of(group)
-
-    async def stuck() -> None:
-        async with pool.transaction():
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(stuck())
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-    assert not group.members["a"].alive
-
-
 async def test_the_watch_notices_a_change_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "WATCH_SECONDS", 0.01)
     group = three("a")
@@ -310,3 +186,30 @@ async def test_a_primary_that_is_full_keeps_the_connections_it_gave(number: int)
         for _ in range(3):
             await pool.refresh()
         assert not member_of(connection).broken
+
+
+async def test_a_pod_that_comes_to_a_full_primary_waits_until_another_lets_go() -> None:
+    group = three()
+    primary = group.members["a"]
+    primary.refuses = MysqlError(1226, "User 'hcs_app' has exceeded the 'max_user_connections' resource")
+    pool = pool_of(group)
+    due_in(2)
+
+    async def let_go() -> None:
+        await asyncio.sleep(0.05)
+        primary.refuses = None
+
+    letting_go = asyncio.create_task(let_go())
+    async with pool.connection() as connection:
+        assert connection.address == "a"
+    await letting_go
+
+
+async def test_a_primary_that_stays_full_is_unavailable_and_nothing_was_done() -> None:
+    group = three()
+    group.members["a"].refuses = MysqlError(1226, "User 'hcs_app' has exceeded the 'max_user_connections' resource")
+    due_in(0.05)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with pool_of(group).transaction():
+            pass

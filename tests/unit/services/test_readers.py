@@ -174,3 +174,28 @@ async def test_a_replica_that_hangs_is_ejected_by_the_poll(monkeypatch: pytest.M
         await stack.pool.poll()
 
     assert await stack.addresses() == {"b"}
+
+
+async def test_a_replica_without_a_connection_to_spare_keeps_serving_those_it_has() -> None:
+    stack = Stack(a=replica())
+    await stack.pool.refresh()
+    stack.replicas.members["a"].refuses = MysqlError(1226, "User 'hcs_read' has exceeded max_user_connections")
+    async with stack.pool.reader() as connection:
+        await stack.pool.poll()
+        with pytest.raises(NoReader):
+            async with stack.pool.reader():
+                pass
+        assert not connection.broken
+
+    assert await stack.addresses() == {"a"}
+
+
+async def test_a_replica_that_is_full_for_long_grows_old() -> None:
+    stack = Stack(a=replica())
+    await stack.pool.refresh()
+    stack.replicas.members["a"].refuses = MysqlError(1226, "User 'hcs_read' has exceeded max_user_connections")
+    async with stack.pool.reader():
+        stack.primary.answers[readers._HEARTBEAT] = {"beat_at": BEAT + timedelta(seconds=6)}
+        await stack.pool.poll()
+
+        assert stack.pool.eligible() == []

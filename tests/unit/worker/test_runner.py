@@ -3,132 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from prometheus_client import REGISTRY
+from tests.unit.worker.played import NOW, World
 
 from hcs_services.database.errors import DatabaseUnavailable
-from hcs_services.queue import Delivery, NotAccepted, TaskMessage
 from hcs_services.queue.backoff import Backoff
 from hcs_services.queue.message import ATTEMPT_HEADER, DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER
-from hcs_services.worker.ports import Ports
-from hcs_services.worker.registry import TRIES, Registry
-from hcs_services.worker.runner import Runner
-from hcs_services.worker.task import Done, Effect, Permanent, Task, Transient
+from hcs_services.worker.task import Permanent, Transient
 
 pytestmark = pytest.mark.unit
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-class Nothing(BaseModel):
-    """A payload without members."""
-
-
-class PlayedConnection:
-    """Remembers statements; has no rows."""
-
-    committed_gtid = ""
-
-    def __init__(self, statements: list[tuple[str, Sequence[Any]]]) -> None:
-        self._statements = statements
-
-    async def execute(self, sql: str, arguments: Sequence[Any] = ()) -> int:
-        self._statements.append((sql, arguments))
-        return 1
-
-    async def fetch_one(self, _sql: str, _arguments: Sequence[Any] = ()) -> None:
-        return None
-
-
-class PlayedPool:
-    """Commits everything, after `outages` refusals."""
-
-    def __init__(self, outages: int = 0) -> None:
-        self.outages = outages
-        self.statements: list[tuple[str, Sequence[Any]]] = []
-
-    @contextlib.asynccontextmanager
-    async def transaction(self, **_options: Any) -> AsyncIterator[PlayedConnection]:
-        if self.outages:
-            self.outages -= 1
-            raise DatabaseUnavailable("no primary")
-        yield PlayedConnection(self.statements)
-
-    def statuses(self) -> list[str]:
-        return [arguments[0] for sql, arguments in self.statements if sql.startswith("UPDATE tasks")]
-
-
-class World:
-    """A runner with one handler, whose failures are queued in `fails`."""
-
-    def __init__(self, *, outages: int = 0, refusals: int = 0, seconds: float = 5, tries: int | None = TRIES) -> None:
-        self.pool = PlayedPool(outages)
-        self.refusals = refusals
-        self.fails: list[Exception] = []
-        self.prepared = 0
-        self.hangs = False
-        self.log: list[str] = []
-        self.published: list[tuple[str, str, dict[str, Any]]] = []
-        registry = Registry()
-        registry.handles("send_email", payload=Nothing, seconds=seconds, tries=tries)(self.prepare)
-        ports = Ports(cast("Any", self.pool), *[cast("Any", None)] * 4)
-        self.runner = Runner(registry, ports, self, self.publish, clock=lambda: NOW, late=lambda: False)
-
-    async def prepare(self, _task: Task, _payload: BaseModel, _ports: Ports) -> Effect:
-        self.prepared += 1
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.fails:
-            raise self.fails.pop(0)
-
-        async def effect(_tx: Any, _now: datetime) -> Done:
-            return Done(result={"done": True})
-
-        return effect
-
-    async def put_many(self, _changes: Any) -> bool:
-        self.log.append("cache")
-        return False  # Redis is away: nobody's business here
-
-    async def publish(
-        self,
-        queue: str,
-        body: bytes,
-        headers: dict[str, Any],
-        timeout: float,  # noqa: ASYNC109 - the publisher's own
-        *,
-        exchange: str = "",
-    ) -> None:
-        assert body
-        assert timeout > 0
-        if self.refusals:
-            self.refusals -= 1
-            raise NotAccepted("no broker")
-        self.log.append("publish")
-        self.published.append((exchange, queue, headers))
-
-    def delivery(self, *, attempt: int = 0, at: datetime = NOW, task_type: str = "send_email") -> Delivery:
-        body = TaskMessage("T1", task_type, {}, at).encode()
-        return PlayedDelivery(self.log, body, {ATTEMPT_HEADER: attempt})
-
-
-class PlayedDelivery(Delivery):
-    def __init__(self, log: list[str], body: bytes, headers: dict[str, Any]) -> None:
-        super().__init__("hcs.default", body, headers, False, 1, cast("Any", None), cast("Any", None))
-        self._log = log
-
-    def ack(self) -> bool:
-        self._log.append("ack")
-        return True
-
-    def requeue(self) -> bool:
-        self._log.append("requeue")
-        return True
 
 
 @pytest.fixture(autouse=True)
@@ -235,3 +122,34 @@ async def test_what_cannot_be_done_never_reaches_a_handler(changes: dict[str, An
     assert world.prepared == 0
     assert world.published[0][2][REASON_HEADER] == reason
     assert world.log == ["publish", "ack"]
+
+
+def redelivered(earlier: str) -> float:
+    labels = {"type": "send_email", "earlier": earlier}
+    return REGISTRY.get_sample_value("hcs_worker_redelivered_total", labels) or 0
+
+
+@pytest.mark.parametrize(
+    ("status", "earlier"),
+    [
+        (None, "unstarted"),
+        ("retrying", "unstarted"),
+        ("running", "unfinished"),
+        ("succeeded", "finished"),
+        ("dead", "finished"),
+    ],
+)
+async def test_a_delivery_that_comes_again_is_counted_by_how_far_the_earlier_one_came(
+    status: str | None, earlier: str
+) -> None:
+    world, before = World(), redelivered(earlier)
+    world.pool.task_row = {"status": status, "error": None} if status else None
+    await world.runner.run(world.delivery(redelivered=True))
+    assert redelivered(earlier) == before + 1
+
+
+async def test_a_retry_is_no_delivery_that_comes_again() -> None:
+    world, before = World(), redelivered("unstarted")
+    world.pool.task_row = {"status": "retrying", "error": "451"}
+    await world.runner.run(world.delivery(attempt=1))
+    assert redelivered("unstarted") == before

@@ -10,7 +10,7 @@ from hcs_services.database.connection import Connection
 from hcs_services.database.versions import clock_version
 from hcs_services.identifiers import slot_of
 from hcs_services.models import NewNotification
-from hcs_services.worker.ports import Mail, Ports
+from hcs_services.worker.ports import Mail, Ports, required
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.task import Done, Effect, Task
 from hcs_services.worker.task_rows import naive
@@ -24,8 +24,9 @@ def message_id(task_id: str) -> str:
 @HANDLERS.handles("send_email", payload=NewNotification, seconds=30)
 async def send_email(task: Task, payload: NewNotification, ports: Ports) -> Effect:
     """Send; the effect is the row in `notifications`."""
+    mailer = required(ports.mailer, "spec.workers.handlers.email")
     mail = Mail(message_id(task.id), payload.to, payload.subject, payload.body)
-    await ports.mailer.send(mail)
+    await mailer.send(mail)
 
     async def effect(tx: Connection, now: datetime) -> Done:
         await tx.execute(

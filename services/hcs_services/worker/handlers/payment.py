@@ -6,7 +6,8 @@
 3. the effect records the charge and sets the order PAID, or sends the charge back if the order was cancelled meanwhile.
 
 A task that dies holding a claim may have been charged without our knowing (unless the provider declined in the end): it
-leaves a refund task behind that finds out under the same key: charges minus refunds are what orders were paid.
+leaves a refund task behind that finds out under the same key: charges minus refunds are what orders were paid. That
+holds too where the provider was taken out of the stack between two tries; the refund then waits in the dead letters.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from hcs_services.identifiers import parse_order_id, slot_of
 from hcs_services.models import NewPayment
 from hcs_services.worker import payment_rows
 from hcs_services.worker.payment_rows import Wanted
-from hcs_services.worker.ports import Charge, Ports
+from hcs_services.worker.ports import PAYMENT, Charge, Ports, required
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.task import DECLINED, Done, Effect, Permanent, Task, TaskFailed
 
@@ -36,6 +37,7 @@ async def release_claim(tx: Connection, task: Task, failure: TaskFailed, now: da
 @HANDLERS.handles("process_payment", payload=NewPayment, seconds=45, on_dead=release_claim)
 async def process_payment(task: Task, payload: NewPayment, ports: Ports) -> Effect:
     """Check, claim, charge; the effect is the paid order."""
+    provider = required(ports.provider, PAYMENT)
     order_id = parse_order_id(payload.order_id)
     if order_id is None:
         raise Permanent("unknown-order", "there is no such order")
@@ -44,7 +46,7 @@ async def process_payment(task: Task, payload: NewPayment, ports: Ports) -> Effe
         version = await payment_rows.claim(tx, wanted, datetime.now(UTC))
     key = charge_key(task.id, payload.order_id)
     try:
-        charge_id = await ports.provider.charge(Charge(key, payload.amount, payload.currency, payload.method_token))
+        charge_id = await provider.charge(Charge(key, payload.amount, payload.currency, payload.method_token))
     except TaskFailed as failure:
         if version is not None and not failure.unclear:
             async with ports.primary.transaction() as tx:

@@ -16,7 +16,7 @@ from hcs_services.database.versions import clock_version
 from hcs_services.identifiers import parse_order_id
 from hcs_services.money import Money
 from hcs_services.worker.handlers.payment import charge_key
-from hcs_services.worker.ports import Charge, Ports
+from hcs_services.worker.ports import PAYMENT, Charge, PaymentProvider, Ports, required
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.task import DECLINED, Done, Effect, Permanent, Task
 
@@ -43,9 +43,10 @@ class RefundPayload(BaseModel):
 @HANDLERS.handles("refund_payment", payload=RefundPayload, seconds=45, tries=None)
 async def refund_payment(_task: Task, payload: RefundPayload, ports: Ports) -> Effect:
     """Refund; the effect is the status of the row in `payments`."""
-    charge_id = payload.charge_id or await _charged(payload, ports)
+    provider = required(ports.provider, PAYMENT)
+    charge_id = payload.charge_id or await _charged(payload, provider)
     if charge_id is not None:
-        await ports.provider.refund(f"refund:{charge_id}:{payload.order_id}", charge_id)
+        await provider.refund(f"refund:{charge_id}:{payload.order_id}", charge_id)
 
     async def effect(tx: Connection, now: datetime) -> Done:
         if charge_id is None:
@@ -60,14 +61,14 @@ async def refund_payment(_task: Task, payload: RefundPayload, ports: Ports) -> E
     return effect
 
 
-async def _charged(payload: RefundPayload, ports: Ports) -> str | None:
-    """The charge of unknown outcome, None if the provider declines it."""
+async def _charged(payload: RefundPayload, provider: PaymentProvider) -> str | None:
+    """The charge of unknown outcome, None if the provider declines it: any other refusal says nothing of the past."""
     unsettled = payload.settle
     if unsettled is None:
         raise Permanent("malformed", "neither a charge nor one to settle")
     key = charge_key(unsettled.task_id, payload.order_id)
     try:
-        return await ports.provider.charge(Charge(key, unsettled.amount, unsettled.currency, unsettled.method_token))
+        return await provider.charge(Charge(key, unsettled.amount, unsettled.currency, unsettled.method_token))
     except Permanent as error:
         if error.reason != DECLINED:
             raise

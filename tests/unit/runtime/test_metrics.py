@@ -1,0 +1,86 @@
+"""What the operator shows of itself is what happened."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.runtime.benches import KEY, Bench
+
+from hcs_operator.kube.errors import Unavailable
+from hcs_operator.kube.port import Ref
+from hcs_operator.kube.resources import STACK_KIND
+
+pytestmark = pytest.mark.unit
+WHERE = {"namespace": KEY.namespace, "stack": KEY.stack}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def shown(bench: Bench, name: str, **labels: str) -> float | None:
+    return bench.process.metrics.registry.get_sample_value(name, labels)
+
+
+def a_queue_and_workers(bench: Bench, workers: int, ready: int) -> None:
+    """The objects that a look needs to see before it scales workers."""
+    stack = bench.stack({"autoscaling": {"workers": {"hints": {"ratePerReplica": 1}, "maxReplicas": 4}}})
+    owner = {"kind": STACK_KIND, "uid": stack["metadata"]["uid"], "controller": True}
+
+    def part(component: str) -> dict[str, object]:
+        labels = {"app.kubernetes.io/component": component, "highconcurrency.dev/stack": KEY.stack}
+        return {"namespace": KEY.namespace, "labels": labels, "ownerReferences": [owner]}
+
+    bench.cluster.put(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {**part("worker"), "name": "shop-worker"},
+            "spec": {"replicas": workers},
+        }
+    )
+    bench.cluster.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**part("queue"), "name": "shop-queue-0"},
+            "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+        }
+    )
+    with bench.world.change() as state:
+        state["queue"] = {"ready": ready}
+
+
+async def test_a_count_that_was_written_is_a_decision(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=1000)
+    await bench.look(times=3)
+    decision = {"tier": "workers", "direction": "out", "reason": "Backlog"}
+    assert shown(bench, "hcs_autoscaler_decisions_total", **WHERE, **decision) == 1
+    assert shown(bench, "hcs_autoscaler_queue_ready", **WHERE) == 1000
+    assert shown(bench, "hcs_autoscaler_current_replicas", **WHERE, tier="workers") == 4
+
+
+async def test_what_was_not_measured_is_not_shown_as_nought(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=0)
+    await bench.look(times=3)
+    assert shown(bench, "hcs_autoscaler_arrival_rate", **WHERE) == 0
+    assert shown(bench, "hcs_autoscaler_service_rate_per_replica", **WHERE) is None
+
+
+async def test_a_stack_that_is_gone_leaves_no_series(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=1000)
+    await bench.look(times=3)
+    stack = bench.cluster.objects[Ref(STACK_KIND, *KEY)]
+    await bench.cluster.delete(Ref(STACK_KIND, *KEY), stack["metadata"]["uid"])
+    await bench.look()
+    samples = [sample for metric in bench.process.metrics.registry.collect() for sample in metric.samples]
+    assert [sample.name for sample in samples if sample.labels.get("stack") == KEY.stack] == []
+
+
+async def test_a_failed_look_is_told_from_one_that_was_done(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look()
+    bench.cluster.refuse[("apply", Ref("StatefulSet", "shop", "shop-cache"))] = Unavailable("no answer")
+    await bench.look()
+    counts = [shown(bench, "hcs_operator_look_seconds_count", result=result) for result in ("done", "failed")]
+    assert counts == [1, 1]
