@@ -9,6 +9,7 @@ from hcs_operator.act.apply import Applier, Record
 from hcs_operator.act.events import Event, healed, scaled
 from hcs_operator.act.labels import label
 from hcs_operator.act.prune import prune
+from hcs_operator.act.renew import renew
 from hcs_operator.act.scale import workers_in
 from hcs_operator.act.secure import secure
 from hcs_operator.api.observed import Child, Reason
@@ -52,9 +53,10 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     made = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
     if made:
         return Done(tuple(made))  # pods are made from the hashes of Secrets: look at those first
+    renewed = await renew(hands.kube, seen.snapshot, plan.renewals)
     children = await _children(hands, stack, seen, plan)
     database_ = await _database(hands, seen, plan)
-    return _joined(children, database_, await _counts(hands, stack, seen, plan))
+    return _joined(Done(tuple(renewed)), children, database_, await _counts(hands, stack, seen, plan))
 
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:

@@ -46,6 +46,8 @@ class PodView:
     annotations: Mapping[str, str]
     problem: Reason | None
     """Why it does not run (image pull, crash loop, unschedulable ...), in the kubelet's or scheduler's words."""
+    secrets: frozenset[str] = frozenset()
+    """Names of the Secrets that it mounts; none any more once it has ended."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
 from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
+from hcs_operator.decide.renewal import renewals
 from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
 from hcs_operator.decide.startup import Engines, gate
 
@@ -55,6 +56,8 @@ class Seen:
 class Plan:
     """What is to be done, in the order of the fields, and what there is to tell."""
 
+    renewals: Mapping[str, str]
+    """By pod: what to write on it so that its kubelet renews the files of Secrets made anew."""
     documents: tuple[Document, ...]
     """Of the open tiers."""
     unwanted: tuple[Child, ...]
@@ -92,6 +95,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     reason = readers.recommendation.reason if readers.recommendation else None
     why = memory.leaving_why if leaving and leaving == memory.leaving else reason
     return Plan(
+        renewals=renewals(snapshot),
         documents=tuple(item.document for item in wanted if item.tier.name in opened.open),
         unwanted=unwanted(snapshot, stack.uid, {_child(item) for item in wanted}, kept(stack)),
         database=database,

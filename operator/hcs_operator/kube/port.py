@@ -16,6 +16,8 @@ COUNTS = "hcs-autoscaler"
 """Field manager of replica counts that autoscaling owns."""
 DATABASE_LABELS = "hcs-operator-labels"
 """Field manager of role labels on pods: apart from `CHILDREN`, as the pods themselves are made by StatefulSets."""
+MOUNTED_SECRETS = "hcs-operator-secrets"
+"""Field manager of the annotation on pods that tells their kubelets of Secrets made anew."""
 
 
 class Ref(NamedTuple):
