@@ -12,6 +12,7 @@ from hcs_operator.act.prune import prune
 from hcs_operator.act.renew import renew
 from hcs_operator.act.scale import workers_in
 from hcs_operator.act.secure import secure
+from hcs_operator.act.volumes import grow, remake
 from hcs_operator.api.observed import Child, Reason
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.plan import Plan, Seen
@@ -61,10 +62,13 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     record = hands.records.setdefault(Key(stack.namespace, stack.name), Record())
-    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.documents)
+    grown, stuck = await grow(hands.kube, hands.store, seen.snapshot, record, plan.volumes.growing)
+    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.volumes.documents)
+    remade = await remake(hands.kube, seen.snapshot, record, plan.volumes.remade)
     pruned = await prune(hands.kube, seen.snapshot, plan.unwanted)
     record.known.difference_update(plan.unwanted)
-    return Done((*applied.changed, *pruned), tuple(applied.problems), tuple(map(healed, applied.healed)))
+    changed = (*grown, *applied.changed, *remade, *pruned)
+    return Done(changed, (*applied.problems, *stuck), tuple(map(healed, applied.healed)))
 
 
 async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:

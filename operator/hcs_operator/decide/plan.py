@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
-from hcs_operator.api.observed import Child, Document, Gate, Reason, Scaling, Snapshot
+from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
 from hcs_operator.decide.autoscaling.readers import ReaderState
@@ -19,6 +19,7 @@ from hcs_operator.decide.pruning import unwanted
 from hcs_operator.decide.renewal import renewals
 from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
 from hcs_operator.decide.startup import Engines, gate
+from hcs_operator.decide.volumes import Volumes, volumes
 
 S = TypeVar("S")
 
@@ -58,8 +59,8 @@ class Plan:
 
     renewals: Mapping[str, str]
     """By pod: what to write on it so that its kubelet renews the files of Secrets made anew."""
-    documents: tuple[Document, ...]
-    """Of the open tiers."""
+    volumes: Volumes
+    """The documents of the open tiers, and what the volumes in them need."""
     unwanted: tuple[Child, ...]
     database: DatabasePlan
     workers: Scaling
@@ -96,7 +97,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     why = memory.leaving_why if leaving and leaving == memory.leaving else reason
     return Plan(
         renewals=renewals(snapshot),
-        documents=tuple(item.document for item in wanted if item.tier.name in opened.open),
+        volumes=volumes((item.document for item in wanted if item.tier.name in opened.open), snapshot),
         unwanted=unwanted(snapshot, stack.uid, {_child(item) for item in wanted}, kept(stack)),
         database=database,
         workers=workers,
