@@ -77,24 +77,41 @@ def _judged(document: Document, snapshot: Snapshot) -> Volumes:
     has = (live and template_size(live)) or min(map(requested, smaller), key=amount, default=wanted)
     if live is not None and not smaller and amount(has) < amount(wanted):
         return Volumes((), remade=(child,)) if _leaves_claims(live) else Volumes((_leaving_claims(document, has),))
-    back = f"set {FIELDS[document['metadata']['labels'][COMPONENT]]} back to {has}"
+    field = FIELDS[document["metadata"]["labels"][COMPONENT]]
+    back = f", or set {field} back to {has}" if amount(has) < amount(wanted) else ""
     return Volumes((_with_size(document, has),), tuple(_growing(smaller, wanted, back)))
 
 
 def _growing(smaller: Iterable[Document], wanted: str, back: str) -> Iterator[Growth]:
-    """Only a bound claim can be changed; one that waits for its first pod grows after it."""
+    """Only a bound claim can be changed; one that is being bound grows after that."""
     for claim in smaller:
         metadata = claim["metadata"]
-        if (claim.get("status") or {}).get("phase") == "Bound" and not metadata.get("deletionTimestamp"):
-            name = claim["spec"].get("storageClassName")
-            allow = f"set allowVolumeExpansion on StorageClass {name} if its driver can expand volumes" if name else ""
-            yield Growth(metadata["name"], metadata["uid"], wanted, f"{allow}, or {back}" if allow else back)
+        if _phase(claim) == "Bound":
+            words = f"set allowVolumeExpansion on {_class(claim)} if its driver can expand volumes{back}"
+            yield Growth(metadata["name"], metadata["uid"], wanted, words)
+
+
+def _class(claim: Document) -> str:
+    name = claim["spec"].get("storageClassName")
+    return f"StorageClass {name}" if name else "its StorageClass"
 
 
 def _claims(child: Child, snapshot: Snapshot) -> list[Document]:
-    """Return the claims of all ordinals, those of pods that have gone included: they come back."""
-    name = re.compile(rf"data-{re.escape(child.name)}-\d+")
-    return [claim for claim in snapshot.claims.values() if name.fullmatch(claim["metadata"]["name"])]
+    """Return the claims with a volume, those of pods that have gone included, as they come back; and without one yet,
+    those that a pod waits for. What has neither would hold the others up for ever, and is judged once it is bound.
+    """
+    name, pods = re.compile(rf"data-{re.escape(child.name)}-\d+"), {f"data-{pod.name}" for pod in snapshot.pods}
+    return [
+        claim
+        for claim in snapshot.claims.values()
+        if name.fullmatch(claim["metadata"]["name"])
+        and not claim["metadata"].get("deletionTimestamp")
+        and (_phase(claim) == "Bound" or (_phase(claim) == "Pending" and claim["metadata"]["name"] in pods))
+    ]
+
+
+def _phase(claim: Document) -> str:
+    return str((claim.get("status") or {}).get("phase", "Pending"))
 
 
 def _leaves_claims(live: Document) -> bool:

@@ -92,10 +92,22 @@ def test_over_kept_volumes_that_are_smaller_it_is_made_with_what_they_have_and_t
     assert (sizes(found), [growth.size for growth in found.growing]) == (["1Gi"], ["2Gi"])
 
 
-@pytest.mark.parametrize("phase", ["Pending", "Lost"])
-def test_a_claim_without_a_volume_is_not_asked_and_waited_for(phase: str) -> None:
-    found = judged("2Gi", workload("1Gi"), claim("data-shop-db-0-0", "1Gi", phase))
+def test_a_claim_that_a_pod_waits_for_is_waited_for_and_not_asked() -> None:
+    pending = claim("data-shop-db-0-0", "1Gi", "Pending")
+    seen = Snapshot("shop", "shop", 0.0, {SET: workload("1Gi")}, {"x": pending}, pods=(pod("db", name="shop-db-0-0"),))
+    found = volumes([workload("2Gi")], seen)
     assert (sizes(found), found.growing, found.remade) == (["1Gi"], (), ())
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Lost"])
+def test_a_claim_without_a_volume_that_nobody_waits_for_holds_nothing_up(phase: str) -> None:
+    found = judged("2Gi", workload("1Gi"), claim("data-shop-db-0-0", "2Gi"), claim("data-shop-db-0-1", "1Gi", phase))
+    assert found.remade == (SET,)
+
+
+def test_a_claim_that_is_bound_late_grows_although_the_template_has_its_size() -> None:
+    found = judged("2Gi", workload("2Gi"), claim("data-shop-db-0-0", "1Gi"))
+    assert (sizes(found), [growth.size for growth in found.growing]) == (["2Gi"], ["2Gi"])
 
 
 def test_a_size_taken_back_leaves_what_has_grown_as_it_is() -> None:
@@ -113,6 +125,8 @@ def test_the_remedy_names_the_class_the_field_and_the_size_to_set_back_to() -> N
     remedy = found.growing[0].remedy
     assert "allowVolumeExpansion on StorageClass standard" in remedy
     assert remedy.endswith("or set spec.database.storage.size back to 1Gi")
+    late = judged("2Gi", workload("2Gi"), claim("data-shop-db-0-0", "1Gi")).growing[0].remedy
+    assert late == "set allowVolumeExpansion on its StorageClass if its driver can expand volumes"
 
 
 def test_the_same_size_in_another_unit_is_no_change() -> None:
