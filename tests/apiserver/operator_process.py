@@ -44,8 +44,8 @@ class Mortal(aio.Client):
         self._wrote(document["kind"])
         return answer
 
-    async def delete(self, ref: Ref, uid: str) -> None:
-        await super().delete(ref, uid)
+    async def delete(self, ref: Ref, uid: str, *, orphan: bool = False) -> None:
+        await super().delete(ref, uid, orphan=orphan)
         self._wrote(ref.kind)
 
     async def scale(self, ref: Ref, count: int) -> None:

@@ -10,6 +10,7 @@ from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION, definition
 from hcs_operator.api.spec import Stack, StackSpec, parse_stack
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import Refused
+from hcs_operator.kube.port import STATUS
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("crd")]
 
@@ -93,8 +94,6 @@ async def test_a_rule_takes_the_good_and_refuses_the_bad_in_words(
 
 # Where, the value that is stored, the one that may not follow it.
 FIXED: list[tuple[str, Any, Any, str]] = [
-    ("database.storage", {"size": "2Gi"}, {"size": "1Gi"}, "move to a new stack"),
-    ("database.storage", {"size": "2Gi"}, {"size": "3Gi"}, "move to a new stack"),
     ("queue.storage", {"className": "fast"}, {"className": "slow"}, "className cannot change"),
     ("readReplicas.storage", {"className": "fast"}, {}, "className cannot change"),
     ("database", {}, {"credentialsSecret": {"name": "mine"}}, "change the Secret"),
@@ -117,10 +116,43 @@ async def test_what_cannot_change_says_what_to_do_instead(
         await kube.replace(changed)
 
 
-async def test_a_size_may_be_written_in_another_unit(kube: Client, namespace: str) -> None:
-    document = await kube.create(resource(namespace, nested("database.storage.size", "2Gi")))
-    document["spec"]["database"]["storage"]["size"] = "2048Mi"
-    await kube.replace(document)
+@pytest.mark.parametrize("engine", ["database", "readReplicas", "queue"])
+async def test_a_size_may_grow_and_be_taken_back_to_what_the_volumes_have(
+    kube: Client, namespace: str, engine: str
+) -> None:
+    document = await _carried_out(kube, namespace, engine, "2Gi")
+    for size in ("3Gi", "2Gi", "2048Mi"):
+        document["spec"][engine]["storage"]["size"] = size
+        document = await kube.replace(document)
+
+
+@pytest.mark.parametrize("engine", ["database", "readReplicas", "queue"])
+async def test_a_size_below_what_the_volumes_have_is_refused_with_what_to_write(
+    kube: Client, namespace: str, engine: str
+) -> None:
+    document = await _carried_out(kube, namespace, engine, "2Gi")
+    document["spec"][engine]["storage"]["size"] = "1Gi"
+    with pytest.raises(Refused, match=rf"set spec\.{engine}\.storage\.size to status\.volumes\.{engine} or more"):
+        await kube.replace(document)
+
+
+async def _carried_out(kube: Client, namespace: str, engine: str, size: str) -> dict[str, Any]:
+    """A resource of which the operator says that volumes have this size."""
+    document = resource(namespace, nested(f"{engine}.storage.size", size))
+    await kube.create(document)
+    told = {**document, "status": {"volumes": {engine: size}}}
+    return await kube.apply(told, manager=STATUS, subresource="status")
+
+
+async def test_a_status_above_the_spec_is_refused_so_it_is_told_capped(kube: Client, namespace: str) -> None:
+    with pytest.raises(Refused, match="volumes only grow"):
+        await _carried_out_more(kube, namespace)
+
+
+async def _carried_out_more(kube: Client, namespace: str) -> None:
+    document = resource(namespace, nested("queue.storage.size", "1Gi"))
+    await kube.create(document)
+    await kube.apply({**document, "status": {"volumes": {"queue": "2Gi"}}}, manager=STATUS, subresource="status")
 
 
 @pytest.mark.parametrize(

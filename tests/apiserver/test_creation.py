@@ -2,6 +2,7 @@
 
 import pytest
 
+from hcs_operator.decide.renewal import RENEWED
 from hcs_operator.kube.port import Ref
 
 from .stage import Stage
@@ -13,6 +14,8 @@ WORKLOADS = {
     "Deployment/shop-worker", "StatefulSet/shop-db-0", "StatefulSet/shop-replica-0", "StatefulSet/shop-cache",
     "StatefulSet/shop-queue",
 }  # fmt: skip
+MOST_EVENTS = 30
+"""Each condition turns good once; on the way `Ready` says what is waited for, tier by tier."""
 
 
 async def test_one_resource_becomes_a_ready_stack_with_all_its_children(stage: Stage) -> None:
@@ -24,6 +27,22 @@ async def test_one_resource_becomes_a_ready_stack_with_all_its_children(stage: S
     assert {name for name in children if name.startswith("Secret/")} == {
         f"Secret/shop-{part}" for part in ("database", "cache", "queue", "tokens", "ca", "db-tls")
     }
+
+
+async def test_a_start_warns_of_nothing_and_tells_no_pod_of_its_secrets(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    events = [
+        event
+        for event in (await stage.kube.list("Event", stage.namespace)).items
+        if event["involvedObject"]["kind"] == "HighConcurrencyStack"
+    ]
+    print(f"    {len(events)} events of a start: {sorted(event['message'][:60] for event in events)}")
+    assert [event["message"] for event in events if event["type"] == "Warning"] == []
+    assert len(events) <= MOST_EVENTS
+    pods = (await stage.kube.list("Pod", stage.namespace)).items
+    assert [pod["metadata"]["name"] for pod in pods if RENEWED in (pod["metadata"].get("annotations") or {})] == []
 
 
 async def test_services_do_not_start_before_the_engines_are_ready(bare_stage: Stage) -> None:

@@ -14,7 +14,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator may do where it serves stacks: the kinds it makes, the pods it labels, nothing else. */}}
+{{/* What the operator may do where it serves stacks: the kinds it makes, the pods it labels and annotates, nothing else. */}}
 {{- define "hcs-operator.rules" -}}
 - apiGroups: [highconcurrency.dev]
   resources: [highconcurrencystacks]
@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, watch, patch, delete]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch]

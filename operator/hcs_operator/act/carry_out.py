@@ -9,8 +9,10 @@ from hcs_operator.act.apply import Applier, Record
 from hcs_operator.act.events import Event, Move, healed, scaled
 from hcs_operator.act.labels import label
 from hcs_operator.act.prune import prune
+from hcs_operator.act.renew import renew
 from hcs_operator.act.scale import workers_in
 from hcs_operator.act.secure import secure
+from hcs_operator.act.volumes import grow, remake
 from hcs_operator.api.observed import Child, Reason
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.plan import Plan, Seen
@@ -54,17 +56,21 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     made = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
     if made:
         return Done(tuple(made))  # pods are made from the hashes of Secrets: look at those first
+    renewed = await renew(hands.kube, seen.snapshot, plan.renewals)
     children = await _children(hands, stack, seen, plan)
     database_ = await _database(hands, seen, plan)
-    return _joined(children, database_, await _counts(hands, stack, seen, plan))
+    return _joined(Done(tuple(renewed)), children, database_, await _counts(hands, stack, seen, plan))
 
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     record = hands.records.setdefault(Key(stack.namespace, stack.name), Record())
-    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.documents)
+    grown, stuck = await grow(hands.kube, hands.store, seen.snapshot, record, plan.volumes.growing)
+    applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.volumes.documents)
+    remade = await remake(hands.kube, seen.snapshot, record, plan.volumes.remade)
     pruned = await prune(hands.kube, seen.snapshot, plan.unwanted)
     record.known.difference_update(plan.unwanted)
-    return Done((*applied.changed, *pruned), tuple(applied.problems), tuple(map(healed, applied.healed)))
+    changed = (*grown, *applied.changed, *remade, *pruned)
+    return Done(changed, (*applied.problems, *stuck), tuple(map(healed, applied.healed)))
 
 
 async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:

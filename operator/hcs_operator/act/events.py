@@ -58,7 +58,11 @@ def healed(change: str) -> Event:
 
 
 def transitions(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list[Event]:
-    """Return one event for each condition that turned, or whose reason changed while it is bad."""
+    """Return one event for each condition that turned, or whose reason changed while it is bad.
+
+    What does not work yet while the stack starts is no trouble; what stands in the way of the start is.
+    """
+    starting = current.get("phase") == "Starting"
     before = {entry["type"]: entry for entry in previous.get("conditions") or ()}
     found = []
     for entry in current.get("conditions") or ():
@@ -68,7 +72,7 @@ def transitions(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list
         if bad is None or entry["status"] == "Unknown" or (not old and not bad):
             continue
         if turned or (bad and old.get("reason") != entry["reason"]):
-            kind = "Warning" if bad else "Normal"
+            kind = "Warning" if bad and (entry["type"] in BAD_WHEN_TRUE or not starting) else "Normal"
             found.append(Event(kind, entry["reason"], f"{entry['type']}={entry['status']}: {entry['message']}"))
     return found
 

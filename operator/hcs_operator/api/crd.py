@@ -103,6 +103,7 @@ def _root() -> dict[str, Any]:
                 "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
                 "the name must be a DNS label that begins with a letter: use lower-case letters, digits and hyphens",
             ),
+            *map(_only_grows, ("database", "readReplicas", "queue")),
         ),
         "properties": {
             "apiVersion": {"type": "string"},
@@ -112,6 +113,14 @@ def _root() -> dict[str, Any]:
             "status": _optional(structural(StackStatus)),
         },
     }
+
+
+def _only_grows(engine: str) -> tuple[str, str]:
+    """The rule that a size is not below what its volumes have; growth that was refused can be taken back."""
+    known = f"has(self.status) && has(self.status.volumes) && has(self.status.volumes.{engine})"
+    smaller = f"quantity(self.spec.{engine}.storage.size).isLessThan(quantity(self.status.volumes.{engine}))"
+    words = f"volumes only grow: set spec.{engine}.storage.size to status.volumes.{engine} or more"
+    return f"!({known}) || !{smaller}", words
 
 
 def structural(model: type[BaseModel]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class PodView:
     annotations: Mapping[str, str]
     problem: Reason | None
     """Why it does not run (image pull, crash loop, unschedulable ...), in the kubelet's or scheduler's words."""
+    secrets: frozenset[str] = frozenset()
+    """Names of the Secrets that it mounts; none any more once it has ended."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Snapshot:
     """Unix seconds, the only clock the pure core knows."""
     live: Mapping[Child, Document]
     """Every object that carries the stack's label and is owned by it, pods not included."""
+    claims: Mapping[str, Document] = field(default_factory=dict)
+    """Volume claims that carry the stack's label, by name; no owner is asked for, as they outlive their stack."""
     foreign: frozenset[Child] = frozenset()
     """Objects that carry a name the stack needs, but belong to somebody else."""
     pods: tuple[PodView, ...] = ()

@@ -23,16 +23,7 @@ def _same(field: str) -> str:
     return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
 
 
-_FIXED_STORAGE = rules(
-    (
-        "quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",
-        "size cannot change in this version: keep it, or move to a new stack",
-    ),
-    (
-        _same("className"),
-        "className cannot change: keep it, or move to a new stack",
-    ),
-)
+_FIXED_STORAGE = rules((_same("className"), "className cannot change: keep it, or move to a new stack"))
 
 
 class Storage(Model):
@@ -41,7 +32,7 @@ class Storage(Model):
     model_config = ConfigDict(json_schema_extra=_FIXED_STORAGE)
 
     size: VolumeSize = "10Gi"
-    """Size of each pod's volume."""
+    """Size of each pod's volume. It may grow, where the StorageClass allows expansion; no pod is restarted for it."""
     class_name: Text | None = None
     """StorageClass; unset: the cluster's default."""
     reclaim: Literal["Retain", "Delete"] = "Retain"

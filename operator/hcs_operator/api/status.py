@@ -144,6 +144,20 @@ class ImagesStatus(Model):
     """Beside each mysqld."""
 
 
+Size = Annotated[str, Field(max_length=32)]
+
+
+class VolumesStatus(Model):
+    """Sizes of volumes as far as they are carried out. The spec may not go below them: volumes only grow."""
+
+    database: Size
+    """Of the members."""
+    read_replicas: Size
+    """Of the readers."""
+    queue: Size
+    """Of the queue's nodes."""
+
+
 class StackStatus(Model):
     """How the stack is."""
 
@@ -163,6 +177,8 @@ class StackStatus(Model):
     """Images of the release that first saw the stack, used wherever spec.images names no other."""
     database: DatabaseStatus
     """The database."""
+    volumes: VolumesStatus
+    """Sizes of volumes as far as they are carried out; the spec may not go below them."""
     workers: ScalingStatus
     """Workers follow the queue."""
     read_replicas: ScalingStatus

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
-from hcs_operator.api.observed import Child, Document, Gate, Reason, Scaling, Snapshot
+from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
 from hcs_operator.decide.autoscaling.readers import ReaderState
@@ -16,8 +16,10 @@ from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
 from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
+from hcs_operator.decide.renewal import renewals
 from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
 from hcs_operator.decide.startup import Engines, gate
+from hcs_operator.decide.volumes import Volumes, volumes
 
 S = TypeVar("S")
 
@@ -55,8 +57,10 @@ class Seen:
 class Plan:
     """What is to be done, in the order of the fields, and what there is to tell."""
 
-    documents: tuple[Document, ...]
-    """Of the open tiers."""
+    renewals: Mapping[str, str]
+    """By pod: what to write on it so that its kubelet renews the files of Secrets made anew."""
+    volumes: Volumes
+    """The documents of the open tiers, and what the volumes in them need."""
     unwanted: tuple[Child, ...]
     database: DatabasePlan
     workers: Scaling
@@ -92,7 +96,8 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     reason = readers.recommendation.reason if readers.recommendation else None
     why = memory.leaving_why if leaving and leaving == memory.leaving else reason
     return Plan(
-        documents=tuple(item.document for item in wanted if item.tier.name in opened.open),
+        renewals=renewals(snapshot),
+        volumes=volumes((item.document for item in wanted if item.tier.name in opened.open), snapshot),
         unwanted=unwanted(snapshot, stack.uid, {_child(item) for item in wanted}, kept(stack)),
         database=database,
         workers=workers,

@@ -25,14 +25,23 @@ def counts(stack: Stack, snapshot: Snapshot) -> dict[str, int | None]:
     """Return who owns which count, by component: a number stands in the document, None leaves it to `/scale`.
 
     Autoscaling off means the spec's own number; a workload that somebody else's scaler targets is left to that one.
+    Readers that have outlived their StatefulSet are counted by their pods, so that it is made again for all of them.
     """
     off = stack.spec.autoscaling.mode == "Off"
     owned: dict[str, int | None] = {
         WORKER: stack.spec.workers.replicas if off else None,
-        REPLICA: stack.spec.read_replicas.replicas if off else None,
+        REPLICA: stack.spec.read_replicas.replicas if off else _orphans(snapshot, reader_set(stack)),
     }
     prefix = stack.names.of("")
     return owned | {child.name.removeprefix(prefix).removesuffix("-0"): None for child in snapshot.outside_scalers}
+
+
+def _orphans(snapshot: Snapshot, workload: Child) -> int | None:
+    """Return one more than the highest ordinal of the pods without their StatefulSet; None while it is there."""
+    if workload in snapshot.live:
+        return None
+    ordinals = (int(pod.name.rpartition("-")[2]) for pod in snapshot.of(REPLICA))
+    return max(ordinals, default=-1) + 1 or None
 
 
 def may_write(stack: Stack, scaling: Scaling) -> bool:

@@ -109,12 +109,12 @@ class Client:
         query = [("fieldManager", CHILDREN)]
         return await self._request("PUT", RESOURCES[ref.kind].path(ref.namespace, ref.name), query=query, body=document)
 
-    async def delete(self, ref: Ref, uid: str) -> None:
-        """Delete that very object, its dependents in the background."""
+    async def delete(self, ref: Ref, uid: str, *, orphan: bool = False) -> None:
+        """Delete that very object, its dependents in the background or not at all."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Orphan" if orphan else "Background",
             "preconditions": {"uid": uid},
         }
         try:

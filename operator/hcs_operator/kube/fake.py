@@ -89,14 +89,20 @@ class Cluster:
         self._same_version(document, live)
         return self._store(ref, live, copy.deepcopy(dict(document)))
 
-    async def delete(self, ref: Ref, uid: str) -> None:
-        """Delete that very object and what it owns."""
+    async def delete(self, ref: Ref, uid: str, *, orphan: bool = False) -> None:
+        """Delete that very object and what it owns; `orphan` leaves that, at once without an owner."""
         self._write("delete", ref)
         live = self.objects.get(ref)
         if live is None:
             return
         if live["metadata"]["uid"] != uid:
             raise Conflict(f"uid precondition failed for {ref.kind} {ref.name}")
+        for other, document in list(self.objects.items()) if orphan else ():
+            owners = document["metadata"].get("ownerReferences") or []
+            kept = [owner for owner in owners if owner["uid"] != uid]
+            if kept != owners:
+                metadata = {**document["metadata"], "ownerReferences": kept}
+                self._store(other, document, copy.deepcopy({**document, "metadata": metadata}))
         self._remove(ref)
 
     async def scale(self, ref: Ref, count: int) -> None:

@@ -16,6 +16,10 @@ COUNTS = "hcs-autoscaler"
 """Field manager of replica counts that autoscaling owns."""
 DATABASE_LABELS = "hcs-operator-labels"
 """Field manager of role labels on pods: apart from `CHILDREN`, as the pods themselves are made by StatefulSets."""
+MOUNTED_SECRETS = "hcs-operator-secrets"
+"""Field manager of the annotation on pods that tells their kubelets of Secrets made anew."""
+VOLUMES = "hcs-operator-volumes"
+"""Field manager of the size of claims that have grown: StatefulSets make claims, and never change them."""
 
 
 class Ref(NamedTuple):
@@ -59,8 +63,11 @@ class Kube(Protocol):
     async def replace(self, document: Document) -> dict[str, Any]:
         """Replace an object as a whole; its `metadata.resourceVersion` must be current, else Conflict."""
 
-    async def delete(self, ref: Ref, uid: str) -> None:
-        """Delete that very object (Conflict when another one has the name now); what is gone already is fine."""
+    async def delete(self, ref: Ref, uid: str, *, orphan: bool = False) -> None:
+        """Delete that very object (Conflict when another one has the name now); what is gone already is fine.
+
+        What it owns goes with it; `orphan` leaves that without an owner, and the object itself goes when that is done.
+        """
 
     async def scale(self, ref: Ref, count: int) -> None:
         """Set the replica count through `/scale` as manager `hcs-autoscaler`, which then owns the field."""

@@ -1,6 +1,6 @@
 """A pod of the watch store as a `PodView`: above all, in words, why it does not run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ COMPONENT_LABEL = "app.kubernetes.io/component"
 
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a healthy start."""
+_ENDED = frozenset({"Succeeded", "Failed"})
 _CRASHES = 2
 """Restarts from which on a terminated container counts as a problem."""
 
@@ -34,12 +35,23 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         problem=_problem(metadata["name"], status),
+        secrets=frozenset() if status.get("phase") in _ENDED else frozenset(_mounted(spec.get("volumes") or ())),
     )
 
 
 def seconds_of(stamp: str | None) -> float | None:
     """Return an RFC 3339 time of the API server as Unix seconds."""
     return datetime.fromisoformat(stamp).astimezone(UTC).timestamp() if stamp else None
+
+
+def _mounted(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Name the Secrets of a pod's volumes, alone or projected beside others."""
+    for volume in volumes:
+        if "secret" in volume:
+            yield volume["secret"]["secretName"]
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            if "secret" in source:
+                yield source["secret"]["name"]
 
 
 def _problem(name: str, status: Mapping[str, Any]) -> Reason | None:

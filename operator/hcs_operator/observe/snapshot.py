@@ -54,6 +54,7 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         stack=key.stack,
         now=now,
         live=live,
+        claims={child["metadata"]["name"]: child for child in children if child["kind"] == "PersistentVolumeClaim"},
         pods=pods,
         secrets=secrets,
         selftests=figures.selftests,

@@ -113,11 +113,12 @@ def slim(document: Mapping[str, Any]) -> dict[str, Any]:
         return {**document, "metadata": metadata}
     spec = document.get("spec") or {}
     containers = [{"name": item["name"], "image": item["image"]} for item in spec.get("containers") or ()]
+    volumes = [item for item in spec.get("volumes") or () if "secret" in item or "projected" in item]
     return {
         "apiVersion": document["apiVersion"],
         "kind": "Pod",
         "metadata": metadata,
-        "spec": {"nodeName": spec.get("nodeName", ""), "containers": containers},
+        "spec": {"nodeName": spec.get("nodeName", ""), "containers": containers, "volumes": volumes},
         "status": dict(document.get("status") or {}),
     }
 

@@ -71,8 +71,13 @@ class Facts:
 
     @property
     def starting(self) -> bool:
-        """Whether a component has not been made yet."""
-        return any(found.wanted is None for found in self.components.values())
+        """Whether the stack is on its way up for the first time: it lasts until Ready, whatever fails afterwards.
+
+        After a pause or an obstacle it goes on while a component has not been made yet.
+        """
+        before = self.outlook.previous.get("phase", "")
+        missing = any(found.wanted is None for found in self.components.values())
+        return before in {"", "Starting"} or (before in {"Paused", "Stalled"} and missing)
 
     def not_yet(self, condition: str, reason: str, message: str) -> Verdict:
         """Return False for what held before or was seen to fail, Unknown for what is still on its way up."""

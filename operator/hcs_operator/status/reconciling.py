@@ -1,6 +1,9 @@
 """Whether something is on its way to what the spec says (kstatus: True while in progress)."""
 
+from collections.abc import Iterator
+
 from hcs_operator.status.facts import Facts, Verdict, no, yes
+from hcs_operator.status.volumes import unfinished
 
 
 def judge(facts: Facts) -> Verdict:
@@ -13,10 +16,17 @@ def judge(facts: Facts) -> Verdict:
     if unsettled:
         told = "; ".join(f"{found.name} {found.pods}: {found.state}" for found in unsettled)
         return yes("Progressing", told)
+    moving = next(_moving(facts), None)
+    return moving or no("Settled", "Everything is as the spec says")
+
+
+def _moving(facts: Facts) -> Iterator[Verdict]:
+    """Tell what is on its way although every component is as it should be."""
     journal = facts.plan.journal if facts.plan else None
     if journal:
-        return yes(str(journal["operation"]), f"{journal['operation']} of {journal['instance']}: {journal['step']}")
+        yield yes(str(journal["operation"]), f"{journal['operation']} of {journal['instance']}: {journal['step']}")
+    for told in unfinished(facts):
+        yield yes("VolumeGrowing", told)
     if facts.outlook.changing:
         more = len(facts.outlook.changing) - 1
-        return yes("Applying", facts.outlook.changing[0] + (f", and {more} more" if more else ""))
-    return no("Settled", "Everything is as the spec says")
+        yield yes("Applying", facts.outlook.changing[0] + (f", and {more} more" if more else ""))

@@ -25,6 +25,7 @@ from hcs_operator.status import (
 from hcs_operator.status.facts import Facts, Verdict, no, sentence, unknown, yes
 from hcs_operator.status.phase import phase
 from hcs_operator.status.times import stamp
+from hcs_operator.status.volumes import volumes
 
 LONGEST = 1000
 """Characters of a message."""
@@ -47,6 +48,7 @@ def render(stack: Stack, outlook: Outlook) -> dict[str, Any]:
         "endpoints": _endpoints(stack),
         "images": dict(outlook.images),
         "database": _database(facts),
+        "volumes": volumes(facts),
         "workers": scaling.workers(facts),
         "readReplicas": scaling.readers(facts),
         **({"journal": dict(facts.plan.journal)} if facts.plan and facts.plan.journal else {}),

@@ -12,12 +12,13 @@ def judge(facts: Facts) -> Verdict:
     behind, readers = facts.plan.replication, facts.components[REPLICA]
     if behind is not None:
         return facts.not_yet(conditions.REPLICATION, behind.word, behind.message)
-    if readers.wanted is None:
+    if readers.wanted is None and not facts.snapshot.of(REPLICA):
         why = readers.waiting.message if readers.waiting else "the read replicas are being made"
         return facts.not_yet(conditions.REPLICATION, "NotStarted", f"There is no read replica yet: {why}")
     if readers.wanted == 0:
         return yes("NoReaders", "No read replica is wanted; reads that miss the cache go to the primary")
-    if facts.plan.readers_ready < readers.wanted:
-        told = f"{facts.plan.readers_ready} of {readers.wanted} read replicas take reads"
+    wanted = len(facts.snapshot.of(REPLICA)) if readers.wanted is None else readers.wanted
+    if facts.plan.readers_ready < wanted:
+        told = f"{facts.plan.readers_ready} of {wanted} read replicas take reads"
         return facts.not_yet(conditions.REPLICATION, "ReadersBehind", told)
     return yes("ReadersFresh", "Every read replica is fresh enough to be read")

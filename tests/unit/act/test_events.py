@@ -45,6 +45,15 @@ def test_stalled_is_bad_when_true() -> None:
     assert told(status(Stalled=("False", "No")), status(Stalled=("True", "WrongImage"))) == [("Warning", "WrongImage")]
 
 
+def test_what_does_not_work_yet_is_no_warning_while_the_stack_starts() -> None:
+    waiting = status(Ready=("False", "WaitingForDatabase"), QueueHealthy=("False", "Crashing"))
+    assert told({}, waiting | {"phase": "Starting"}) == [("Normal", "WaitingForDatabase"), ("Normal", "Crashing")]
+
+
+def test_an_obstacle_is_a_warning_even_while_the_stack_starts() -> None:
+    assert told({}, status(Stalled=("True", "SecretMissing")) | {"phase": "Starting"}) == [("Warning", "SecretMissing")]
+
+
 def test_reconciling_is_never_told() -> None:
     assert told(status(Reconciling=("False", "No")), status(Reconciling=("True", "Rollout"))) == []
 

@@ -124,6 +124,7 @@ def test_the_operator_may_not_do_what_it_never_does() -> None:
         "get",
         "list",
         "watch",
+        "patch",
     }
 
 

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+from tests.apiserver.control_plane import until
 
 from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import Kube, Ref
@@ -100,6 +101,27 @@ class KubeContract:
 
     async def test_deleting_what_is_gone_is_fine(self, kube: Kube, namespace: str) -> None:
         await kube.delete(Ref("ConfigMap", namespace, "nobody"), "any")
+
+    async def test_an_orphan_outlives_its_owner_and_is_owned_no_more(self, kube: Kube, namespace: str) -> None:
+        ref = Ref("Deployment", namespace, "a")
+        owner = await kube.apply(deployment(namespace, replicas=0))
+        uid = owner["metadata"]["uid"]
+        owned = config_map(namespace)
+        owned["metadata"]["ownerReferences"] = [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": uid}
+        ]
+        await kube.apply(owned)
+        with pytest.raises(Conflict):
+            await kube.delete(ref, "somebody-else", orphan=True)
+        await kube.delete(ref, uid, orphan=True)
+
+        async def gone() -> bool:
+            return await kube.get(ref) is None
+
+        await until(gone, 30, "the owner is gone, its dependents first")
+        found = await kube.get(Ref("ConfigMap", namespace, "a"))
+        assert found is not None
+        assert not found["metadata"].get("ownerReferences")
 
     async def test_a_conditional_apply_conflicts_after_a_change(self, kube: Kube, namespace: str) -> None:
         made = await kube.apply(config_map(namespace, x="1"))

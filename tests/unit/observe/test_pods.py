@@ -64,3 +64,23 @@ def test_a_pod_without_a_node_is_told_in_the_schedulers_words() -> None:
 def test_a_fresh_pod_without_any_status_can_be_viewed() -> None:
     view = pod_view({"metadata": {"name": "a"}})
     assert (view.ready, view.ip, view.problem) == (False, "", None)
+
+
+SECRET = {"name": "cache", "secret": {"secretName": "shop-cache"}}
+PROJECTED = {
+    "name": "database",
+    "projected": {"sources": [{"secret": {"name": "shop-database"}}, {"configMap": {"name": "shop-ca"}}]},
+}
+
+
+def mounting(phase: str) -> dict[str, Any]:
+    found = pod(phase=phase)
+    return {**found, "spec": {**found["spec"], "volumes": [SECRET, PROJECTED, {"name": "tmp", "emptyDir": {}}]}}
+
+
+def test_a_pod_names_the_secrets_that_it_mounts_alone_or_projected() -> None:
+    assert pod_view(mounting("Running")).secrets == {"shop-cache", "shop-database"}
+
+
+def test_a_pod_that_has_ended_mounts_nothing() -> None:
+    assert pod_view(mounting("Succeeded")).secrets == set()

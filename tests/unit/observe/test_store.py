@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hcs_operator.kube.port import Ref
-from hcs_operator.observe.store import Key, WatchStore
+from hcs_operator.observe.store import Key, WatchStore, slim
 
 pytestmark = pytest.mark.unit
 KEY = Key("shop", "shop")
@@ -81,3 +81,9 @@ def test_a_child_that_changes_its_stack_leaves_the_old_one() -> None:
     store.put(child(1))
     store.put(child(2, stack="other"))
     assert store.children(KEY) == []
+
+
+def test_of_a_pods_volumes_those_with_secrets_are_kept() -> None:
+    secret = {"name": "cache", "secret": {"secretName": "shop-cache"}}
+    spec = {"containers": [], "volumes": [secret, {"name": "tmp", "emptyDir": {}}]}
+    assert slim({**child(1, spec=spec), "kind": "Pod"})["spec"]["volumes"] == [secret]

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import jsonschema
-from tests.unit.status.seen import NOW, STEADY, failed, outlook, snapshot, stack
+import pytest
+from tests.unit.status.seen import NOW, STEADY, child, failed, outlook, snapshot, stack, without
 
 from hcs_operator.api.conditions import ALL
 from hcs_operator.api.crd import structural
@@ -125,12 +126,39 @@ def test_phases_tell_the_story_in_one_word() -> None:
     stalled = outlook(problems=(Reason("ChildRefused", "x is refused"),))
     told = {
         "Running": render(stack(), outlook()),
-        "Unavailable": render(stack(), outlook(snapshot(selftests=tests))),
+        "Starting": render(stack(), outlook(snapshot(selftests=tests))),
+        "Unavailable": render(stack(), outlook(snapshot(selftests=tests), previous={"phase": "Running"})),
         "Degraded": render(stack(), stalled),
         "Paused": render(stack({"paused": True}), outlook()),
         "Updating": render(stack(), outlook(changing=("Deployment shop-gateway: new",))),
     }
     assert {word: status["phase"] for word, status in told.items()} == {word: word for word in told}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("", "Starting"),
+        ("Starting", "Starting"),
+        ("Paused", "Starting"),
+        ("Stalled", "Starting"),
+        ("Running", "Unavailable"),
+        ("Unavailable", "Unavailable"),
+    ],
+)
+def test_a_missing_component_is_part_of_a_start_only_before_the_first_ready(before: str, now: str) -> None:
+    live = {key: value for key, value in snapshot().live.items() if key != child("gateway")}
+    seen = snapshot(live=live, pods=without("gateway"))
+    assert render(stack(), outlook(seen, previous={"phase": before}))["phase"] == now
+
+
+def test_a_start_lasts_until_everything_works_not_until_everything_is_made() -> None:
+    seen = snapshot(pods=without("gateway"))
+    phases = {
+        before: render(stack(), outlook(seen, previous={"phase": before}))["phase"]
+        for before in ("Starting", "Paused", "Running")
+    }
+    assert phases == {"Starting": "Starting", "Paused": "Unavailable", "Running": "Unavailable"}
 
 
 def test_a_spec_that_cannot_be_read_keeps_what_is_known_and_says_why() -> None:
