@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hcs_operator.api.labels import COMPONENT
+from hcs_operator.api.names import COMPONENTS, MIGRATE, Names
 from hcs_operator.api.observed import PodView, Reason
-
-COMPONENT_LABEL = "app.kubernetes.io/component"
 
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a healthy start."""
@@ -23,7 +23,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
     return PodView(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        component=(metadata.get("labels") or {}).get(COMPONENT_LABEL, ""),
+        component=(metadata.get("labels") or {}).get(COMPONENT, ""),
         ip=status.get("podIP") or "",
         node=spec.get("nodeName") or "",
         ready=is_ready and status.get("phase") == "Running",
@@ -35,6 +35,22 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         annotations=metadata.get("annotations") or {},
         problem=_problem(metadata["name"], status),
     )
+
+
+def made_by(names: Names, pod: Mapping[str, Any]) -> bool:
+    """Say whether a workload of the stack controls this pod.
+
+    Labels alone say nothing: a copy of a pod made to debug it carries them, too. Whose pod it is says its controller's
+    name: the StatefulSet's, `<Deployment>-<hash>` of a ReplicaSet, or `<stack>-migrate-<fingerprint>` of a Job.
+    """
+    metadata = pod["metadata"]
+    component = (metadata.get("labels") or {}).get(COMPONENT, "")
+    owners = metadata.get("ownerReferences") or ()
+    kind, name = next(((it["kind"], it["name"]) for it in owners if it.get("controller")), ("", ""))
+    if component == MIGRATE:
+        return kind == "Job" and name.rpartition("-")[0] == names.of(MIGRATE)
+    workload = name.rpartition("-")[0] if kind == "ReplicaSet" else name if kind == "StatefulSet" else ""
+    return component in COMPONENTS and workload == names.of(component)
 
 
 def seconds_of(stamp: str | None) -> float | None:

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Child, Document, Snapshot
 from hcs_operator.decide.pruning import owned
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.observe import engines
-from hcs_operator.observe.pods import pod_view
+from hcs_operator.observe.pods import made_by, pod_view
 from hcs_operator.observe.ports import QueuePort, ServicePort
 from hcs_operator.observe.store import Key, WatchStore
 
@@ -38,7 +39,8 @@ class Wanted:
 async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapshot:
     """Return what is to be seen of a stack now."""
     children = sources.store.children(key)
-    pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod")
+    names = Names(key.stack)
+    pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod" and made_by(names, child))
     live = {
         Child(child["kind"], child["metadata"]["name"]): child
         for child in children

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from hcs_operator.observe.pods import pod_view
+from hcs_operator.api.names import Names
+from hcs_operator.observe.pods import made_by, pod_view
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +65,44 @@ def test_a_pod_without_a_node_is_told_in_the_schedulers_words() -> None:
 def test_a_fresh_pod_without_any_status_can_be_viewed() -> None:
     view = pod_view({"metadata": {"name": "a"}})
     assert (view.ready, view.ip, view.problem) == (False, "", None)
+
+
+def labelled(component: str, kind: str = "", name: str = "", *, controller: bool = True) -> dict[str, Any]:
+    owners = [{"kind": kind, "name": name, "controller": controller}] if kind else []
+    return {
+        "metadata": {
+            "name": "a",
+            "labels": {"app.kubernetes.io/component": component},
+            "ownerReferences": owners,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("component", "kind", "name"),
+    [
+        ("db", "StatefulSet", "shop-db-0"),
+        ("cache", "StatefulSet", "shop-cache"),
+        ("write-api", "ReplicaSet", "shop-write-api-5d8f7c9b6d"),
+        ("migrate", "Job", "shop-migrate-1a2b3c4d"),
+    ],
+)
+def test_a_pod_of_the_stacks_own_workload_counts(component: str, kind: str, name: str) -> None:
+    assert made_by(Names("shop"), labelled(component, kind, name))
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        labelled("db"),
+        labelled("db", "StatefulSet", "mine"),
+        labelled("db", "StatefulSet", "shop-db-0", controller=False),
+        labelled("db", "ReplicaSet", "shop-db-0"),
+        labelled("write-api", "ReplicaSet", "debug-5d8f7c9b6d"),
+        labelled("migrate", "Job", "mine-1"),
+        labelled("mine", "StatefulSet", "shop-mine"),
+        labelled(""),
+    ],
+)
+def test_a_pod_that_only_carries_the_labels_does_not_count(stray: dict[str, Any]) -> None:
+    assert not made_by(Names("shop"), stray)

@@ -131,6 +131,17 @@ async def test_a_restarted_operator_goes_on_without_a_write(bench: Bench, tmp_pa
     assert [write for write in again.cluster.writes if write[0] != "apply/status"] == []
 
 
+async def test_a_copy_of_a_pod_with_its_labels_breaks_no_look(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": "db"}
+    metadata = {"name": "dbg", "namespace": "shop", "labels": labels}
+    bench.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    bench.cluster.writes.clear()
+    assert not (await bench.look()).failed
+    assert bench.cluster.writes == []
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
