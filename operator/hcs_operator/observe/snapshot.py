@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Child, Document, Snapshot
@@ -37,7 +37,7 @@ class Wanted:
 
 
 async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapshot:
-    """Return what is to be seen of a stack now."""
+    """Return the objects of a stack as they are now; `ask` adds what engines and services say."""
     children = sources.store.children(key)
     names = Names(key.stack)
     pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod" and made_by(names, child))
@@ -46,23 +46,29 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         for child in children
         if child["kind"] not in {"Pod", "PersistentVolumeClaim"} and owned(child, wanted.uid)
     }
-    secrets = await _secrets(key, live, wanted, sources.kube)
-    password = secrets.get(wanted.queue_secret, {}).get("password")
-    figures = await engines.ask(
-        pods, sources.queue, sources.services, queue_host=wanted.queue_host, queue_password=password
-    )
     return Snapshot(
         namespace=key.namespace,
         stack=key.stack,
         now=now,
         live=live,
         pods=pods,
-        secrets=secrets,
+        secrets=await _secrets(key, live, wanted, sources.kube),
+        outside_scalers=_outside(sources.store.scalers(key.namespace), live),
+    )
+
+
+async def ask(snapshot: Snapshot, wanted: Wanted, sources: Sources) -> Snapshot:
+    """Return the snapshot with the figures of queue and services."""
+    password = snapshot.secrets.get(wanted.queue_secret, {}).get("password")
+    figures = await engines.ask(
+        snapshot.pods, sources.queue, sources.services, queue_host=wanted.queue_host, queue_password=password
+    )
+    return replace(
+        snapshot,
         selftests=figures.selftests,
         queue=figures.queue,
         reads=figures.reads,
         inflight=figures.inflight,
-        outside_scalers=_outside(sources.store.scalers(key.namespace), live),
     )
 
 

@@ -16,7 +16,7 @@ from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.store import Key
 from hcs_operator.runtime.queue import Result
-from hcs_operator.runtime.reconcile import GONE, MOVING
+from hcs_operator.runtime.reconcile import GONE, MOVING, Reconciler
 
 pytestmark = pytest.mark.unit
 KEY = Key("shop", "shop")
@@ -26,12 +26,24 @@ class Bench:
     """A cluster in memory, watched by an operator whose looks the test orders."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster, world = Cluster(), World(folder / "world.json")
-        self.process = compose(Config(), self.cluster, PlayedDatabase(world), PlayedQueue(world), PlayedServices(world))
+        self.cluster, self.world, self.now = Cluster(), World(folder / "world.json"), 1_800_000_000.0
+        played = PlayedDatabase(self.world), PlayedQueue(self.world), PlayedServices(self.world)
+        self.process = compose(Config(), self.cluster, *played)
+        assert isinstance(self.process.handler, Reconciler)
+        self.process.handler.clock = lambda: self.now
         self.cluster.watch(self._seen)
 
     def _seen(self, kind: str, document: dict[str, Any]) -> None:
         (self.process.store.drop if kind == "DELETED" else self.process.store.put)(document)
+
+    def pod(self, component: str, kind: str, owner: str) -> None:
+        """Play the controller and the kubelet: a pod that is ready."""
+        labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": component}
+        owners = [{"kind": kind, "name": owner, "uid": "u", "controller": True}]
+        metadata = {"name": f"{owner}-0", "namespace": "shop", "labels": labels, "ownerReferences": owners}
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        status = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [ready]}
+        self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
 
     def stack(self, spec: Any, key: Key = KEY) -> dict[str, Any]:
         metadata = {"name": key.stack, "namespace": key.namespace}
@@ -140,6 +152,23 @@ async def test_a_copy_of_a_pod_with_its_labels_breaks_no_look(bench: Bench) -> N
     bench.cluster.writes.clear()
     assert not (await bench.look()).failed
     assert bench.cluster.writes == []
+
+
+async def test_a_broker_that_is_slow_once_turns_nothing_and_a_second_time_it_is_told(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    bench.pod("queue", "StatefulSet", "shop-queue")
+    await bench.look(times=2)
+    assert bench.condition("QueueHealthy")["status"] == "True"
+    with bench.world.change() as state:
+        state["queue"] = {"down": True}
+    bench.cluster.writes.clear()
+    bench.now += 5
+    assert (await bench.look()).requeue_after == MOVING
+    assert bench.cluster.writes == []
+    bench.now += MOVING
+    await bench.look()
+    assert bench.condition("QueueHealthy")["status"] == "False"
 
 
 JSON = st.recursive(
