@@ -111,6 +111,8 @@ class Snapshot:
     foreign: frozenset[Child] = frozenset()
     """Objects that carry a name the stack needs, but belong to somebody else."""
     pods: tuple[PodView, ...] = ()
+    unmade: Mapping[Child, Reason] = field(default_factory=dict)
+    """StatefulSets and Jobs whose pods are not made, and why (quota, admission), in the words of their last event."""
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Decoded text of the stack's Secrets: name -> key -> value. Never logged, never put in status."""
     selftests: Mapping[str, tuple[Selftest, ...]] = field(default_factory=dict)

@@ -14,8 +14,8 @@ _CRASHES = 2
 """Restarts from which on a terminated container counts as a problem."""
 
 
-def pod_view(pod: Mapping[str, Any]) -> PodView:
-    """Reduce a pod to what decisions need."""
+def pod_view(pod: Mapping[str, Any], warning: Reason | None = None) -> PodView:
+    """Reduce a pod to what decisions need. `warning` is the last event of one that is not started."""
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     ready = next((entry for entry in status.get("conditions") or () if entry["type"] == "Ready"), None)
     is_ready = ready is not None and ready["status"] == "True"
@@ -33,7 +33,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         image=containers[0]["image"] if containers else "",
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
-        problem=_problem(metadata["name"], status),
+        problem=_problem(metadata["name"], status) or _held(metadata["name"], warning),
     )
 
 
@@ -61,6 +61,10 @@ def seconds_of(stamp: str | None) -> float | None:
 def _problem(name: str, status: Mapping[str, Any]) -> Reason | None:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return _container_problem(name, containers) or _unscheduled(name, status)
+
+
+def _held(name: str, warning: Reason | None) -> Reason | None:
+    return warning and Reason(warning.word, f"pod {name} waits to be started: {warning.message}")
 
 
 def _container_problem(name: str, containers: Iterable[Mapping[str, Any]]) -> Reason | None:

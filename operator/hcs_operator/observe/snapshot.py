@@ -12,6 +12,7 @@ from hcs_operator.observe import engines
 from hcs_operator.observe.pods import made_by, pod_view
 from hcs_operator.observe.ports import QueuePort, ServicePort
 from hcs_operator.observe.store import Key, WatchStore
+from hcs_operator.observe.warnings import Warnings, unmade, unstarted
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Sources:
     queue: QueuePort
     services: ServicePort
     cluster_domain: str
+    warnings: Warnings
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,22 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
     """Return the objects of a stack as they are now; `ask` adds what engines and services say."""
     children = sources.store.children(key)
     names = Names(key.stack)
-    pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod" and made_by(names, child))
+    pods = [child for child in children if child["kind"] == "Pod" and made_by(names, child)]
     live = {
         Child(child["kind"], child["metadata"]["name"]): child
         for child in children
         if child["kind"] not in {"Pod", "PersistentVolumeClaim"} and owned(child, wanted.uid)
     }
+    waiting = [pod for pod in pods if unstarted(pod, now)]
+    lacking = {child: workload for child, workload in live.items() if unmade(workload, now)}
+    told = await sources.warnings.about((*waiting, *lacking.values()), now)
     return Snapshot(
         namespace=key.namespace,
         stack=key.stack,
         now=now,
         live=live,
-        pods=pods,
+        pods=tuple(pod_view(pod, told.get(pod["metadata"]["uid"])) for pod in pods),
+        unmade={child: told[uid] for child, it in lacking.items() if (uid := it["metadata"]["uid"]) in told},
         secrets=await _secrets(key, live, wanted, sources.kube),
         outside_scalers=_outside(sources.store.scalers(key.namespace), live),
     )

@@ -6,6 +6,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.status.broken_pods import hopeless
 from hcs_operator.status.facts import Facts, Verdict, no, yes
 from hcs_operator.status.failed_migration import failed
+from hcs_operator.status.uncreated import uncreated
 from hcs_operator.status.user_secrets import lacking
 
 
@@ -25,3 +26,4 @@ def _obstacles(facts: Facts) -> Iterator[Reason]:
         yield facts.plan.problem
     yield from failed(facts)
     yield from hopeless(facts)
+    yield from uncreated(facts)

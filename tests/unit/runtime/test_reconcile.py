@@ -15,6 +15,7 @@ from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.store import Key
+from hcs_operator.observe.warnings import ASKED_AGAIN
 from hcs_operator.runtime.queue import Result
 from hcs_operator.runtime.reconcile import GONE, MOVING, Reconciler
 
@@ -169,6 +170,19 @@ async def test_a_broker_that_is_slow_once_turns_nothing_and_a_second_time_it_is_
     bench.now += MOVING
     await bench.look()
     assert bench.condition("QueueHealthy")["status"] == "False"
+
+
+async def test_a_quota_that_refuses_an_engines_pod_is_told(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    uid = bench.cluster.objects[Ref("StatefulSet", "shop", "shop-cache")]["metadata"]["uid"]
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "shop"}, "type": "Warning"}
+    about = {"reason": "FailedCreate", "message": "exceeded quota: small", "involvedObject": {"uid": uid}}
+    bench.cluster.put({**event, **about})
+    bench.now += ASKED_AGAIN
+    await bench.look()
+    assert bench.condition("Stalled")["reason"] == "FailedCreate"
+    assert "cache cannot make its pods: exceeded quota: small" in bench.condition("Stalled")["message"]
 
 
 JSON = st.recursive(
