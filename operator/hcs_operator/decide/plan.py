@@ -43,6 +43,8 @@ class Memory:
     """Readers that are being drained before the count is lowered."""
     leaving_why: Reason | None = None
     answers: Answers = field(default_factory=Answers)
+    failed: tuple[str, ...] = ()
+    """Database instances at which the last step failed, the latest last: the others come first now."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         journal=stack.status.get("journal"),
         now=snapshot.now,
         leaving=memory.leaving,
+        failed=memory.failed,
     )
     if DATABASE in memory.answers.doubted:
         database = replace(database, steps=(), drained=frozenset())  # nothing is done on a word that may be out of date

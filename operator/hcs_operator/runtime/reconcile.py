@@ -5,7 +5,7 @@ before.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -80,6 +80,7 @@ class Reconciler:
         plan = decide(stack, seen, memory, self.release)
         self.memories[key] = plan.memory
         done = await carry_out(self.hands, stack, seen, plan)
+        self.memories[key] = replace(plan.memory, failed=done.failed)
         settled = await report(self.hands, body, stack, seen, plan, done)
         self.metrics.saw(seen.snapshot, {"workers": plan.workers, "readReplicas": plan.readers})
         return Result(requeue_after=pace(plan, settled=settled))

@@ -10,10 +10,12 @@ from tests.apiserver.played_engines import PlayedDatabase, PlayedQueue, PlayedSe
 
 from hcs_operator.__main__ import compose
 from hcs_operator.config import Config
+from hcs_operator.decide.database.steps import SqlStep, subject
 from hcs_operator.kube.errors import Unavailable
 from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
+from hcs_operator.mysql.errors import Refused
 from hcs_operator.observe.store import Key
 from hcs_operator.observe.warnings import ASKED_AGAIN
 from hcs_operator.runtime.queue import Result
@@ -37,11 +39,11 @@ class Bench:
     def _seen(self, kind: str, document: dict[str, Any]) -> None:
         (self.process.store.drop if kind == "DELETED" else self.process.store.put)(document)
 
-    def pod(self, component: str, kind: str, owner: str) -> None:
+    def pod(self, component: str, kind: str, owner: str, ordinal: int = 0) -> None:
         """Play the controller and the kubelet: a pod that is ready."""
         labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": component}
         owners = [{"kind": kind, "name": owner, "uid": "u", "controller": True}]
-        metadata = {"name": f"{owner}-0", "namespace": "shop", "labels": labels, "ownerReferences": owners}
+        metadata = {"name": f"{owner}-{ordinal}", "namespace": "shop", "labels": labels, "ownerReferences": owners}
         ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
         status = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [ready]}
         self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
@@ -183,6 +185,37 @@ async def test_a_quota_that_refuses_an_engines_pod_is_told(bench: Bench) -> None
     await bench.look()
     assert bench.condition("Stalled")["reason"] == "FailedCreate"
     assert "cache cannot make its pods: exceeded quota: small" in bench.condition("Stalled")["message"]
+
+
+class Stubborn(PlayedDatabase):
+    """One instance refuses every step."""
+
+    refuses = "shop-replica-0-0"
+
+    async def perform(self, step: SqlStep) -> None:
+        if subject(step) == self.refuses:
+            raise Refused("error 3862: no room on the device")
+        await super().perform(step)
+
+
+async def test_a_step_that_fails_at_one_reader_is_told_when_it_fails_again_and_starves_no_other(bench: Bench) -> None:
+    stubborn = Stubborn(bench.world)
+    assert isinstance(bench.process.handler, Reconciler)
+    bench.process.handler.hands.database = stubborn
+    bench.stack({})
+    await bench.look(times=3)
+    bench.pod("db", "StatefulSet", "shop-db-0")
+    for ordinal in (0, 1):
+        bench.pod("replica", "StatefulSet", "shop-replica-0", ordinal)
+    await bench.look(times=12)
+    states = {entry["name"]: entry["state"] for entry in bench.status()["database"]["instances"]}
+    assert states["shop-replica-0-1"] == "Following"
+    assert bench.condition("Stalled")["reason"] == "StatementRefused"
+    assert "shop-replica-0-0 cannot be given a copy of the data" in bench.condition("Stalled")["message"]
+    assert "no room on the device" in bench.condition("Stalled")["message"]
+    stubborn.refuses = ""
+    await bench.look(times=4)
+    assert bench.condition("Stalled")["status"] == "False"
 
 
 JSON = st.recursive(
