@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hcs_operator.api.labels import COMPONENT
-from hcs_operator.api.names import COMPONENTS, MIGRATE, Names
+from hcs_operator.api.names import COMPONENTS, MIGRATE, STATEFUL, Names
 from hcs_operator.api.observed import PodView, Reason
 
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -41,16 +41,19 @@ def made_by(names: Names, pod: Mapping[str, Any]) -> bool:
     """Say whether a workload of the stack controls this pod.
 
     Labels alone say nothing: a copy of a pod made to debug it carries them, too. Whose pod it is says its controller's
-    name: the StatefulSet's, `<Deployment>-<hash>` of a ReplicaSet, or `<stack>-migrate-<fingerprint>` of a Job.
+    name: the StatefulSet's, `<Deployment>-<hash>` of a ReplicaSet, or `<stack>-migrate-<fingerprint>` of a Job. While a
+    StatefulSet is made anew over its pods they have no controller, and are taken over by their own names.
     """
     metadata = pod["metadata"]
     component = (metadata.get("labels") or {}).get(COMPONENT, "")
     owners = metadata.get("ownerReferences") or ()
     kind, name = next(((it["kind"], it["name"]) for it in owners if it.get("controller")), ("", ""))
-    if component == MIGRATE:
-        return kind == "Job" and name.rpartition("-")[0] == names.of(MIGRATE)
-    workload = name.rpartition("-")[0] if kind == "ReplicaSet" else name if kind == "StatefulSet" else ""
-    return component in COMPONENTS and workload == names.of(component)
+    if component in STATEFUL:
+        set_name, _, ordinal = metadata["name"].rpartition("-")
+        return set_name == names.of(component) and ordinal.isdecimal() and (kind or "StatefulSet") == "StatefulSet"
+    known = component in COMPONENTS or component == MIGRATE
+    wanted = "Job" if component == MIGRATE else "ReplicaSet"
+    return known and kind == wanted and name.rpartition("-")[0] == names.of(component)
 
 
 def seconds_of(stamp: str | None) -> float | None:

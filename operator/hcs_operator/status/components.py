@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcs_operator.api.database import TEMPLATE_HASH
-from hcs_operator.api.names import ASYNC_API, CACHE, DB, GATEWAY, QUEUE, READ_API, REPLICA, WORKER, WRITE_API
+from hcs_operator.api.names import ASYNC_API, GATEWAY, READ_API, REPLICA, STATEFUL, WORKER, WRITE_API
 from hcs_operator.api.observed import Child, Outlook, PodView, Reason
 from hcs_operator.api.spec import Stack
 
-STATEFUL = frozenset({DB, REPLICA, CACHE, QUEUE})
 _TIERS = {REPLICA: "READERS", GATEWAY: "GATEWAY"} | dict.fromkeys((WRITE_API, ASYNC_API, READ_API, WORKER), "SERVICES")
 """The gate's tier of each component; those without one never wait."""
 

@@ -67,41 +67,38 @@ def test_a_fresh_pod_without_any_status_can_be_viewed() -> None:
     assert (view.ready, view.ip, view.problem) == (False, "", None)
 
 
-def labelled(component: str, kind: str = "", name: str = "", *, controller: bool = True) -> dict[str, Any]:
-    owners = [{"kind": kind, "name": name, "controller": controller}] if kind else []
-    return {
-        "metadata": {
-            "name": "a",
-            "labels": {"app.kubernetes.io/component": component},
-            "ownerReferences": owners,
-        }
-    }
+def labelled(component: str, pod_name: str, kind: str = "", owner: str = "") -> dict[str, Any]:
+    owners = [{"kind": kind, "name": owner, "controller": True}] if kind else []
+    labels = {"app.kubernetes.io/component": component}
+    return {"metadata": {"name": pod_name, "labels": labels, "ownerReferences": owners}}
 
 
 @pytest.mark.parametrize(
-    ("component", "kind", "name"),
+    "own",
     [
-        ("db", "StatefulSet", "shop-db-0"),
-        ("cache", "StatefulSet", "shop-cache"),
-        ("write-api", "ReplicaSet", "shop-write-api-5d8f7c9b6d"),
-        ("migrate", "Job", "shop-migrate-1a2b3c4d"),
+        labelled("db", "shop-db-0-0", "StatefulSet", "shop-db-0"),
+        labelled("cache", "shop-cache-0", "StatefulSet", "shop-cache"),
+        labelled("db", "shop-db-0-0"),  # its StatefulSet is being made anew, and will take it over
+        labelled("write-api", "shop-write-api-5d8f7c9b6d-x7k2p", "ReplicaSet", "shop-write-api-5d8f7c9b6d"),
+        labelled("migrate", "shop-migrate-1a2b3c4d-x7k2p", "Job", "shop-migrate-1a2b3c4d"),
     ],
 )
-def test_a_pod_of_the_stacks_own_workload_counts(component: str, kind: str, name: str) -> None:
-    assert made_by(Names("shop"), labelled(component, kind, name))
+def test_a_pod_of_the_stacks_own_workload_counts(own: dict[str, Any]) -> None:
+    assert made_by(Names("shop"), own)
 
 
 @pytest.mark.parametrize(
     "stray",
     [
-        labelled("db"),
-        labelled("db", "StatefulSet", "mine"),
-        labelled("db", "StatefulSet", "shop-db-0", controller=False),
-        labelled("db", "ReplicaSet", "shop-db-0"),
-        labelled("write-api", "ReplicaSet", "debug-5d8f7c9b6d"),
-        labelled("migrate", "Job", "mine-1"),
-        labelled("mine", "StatefulSet", "shop-mine"),
-        labelled(""),
+        labelled("db", "dbg"),
+        labelled("db", "shop-db-0-0-debug"),
+        labelled("db", "mine-0", "StatefulSet", "mine"),
+        labelled("db", "shop-db-0-0", "ReplicaSet", "shop-db-0"),
+        labelled("write-api", "dbg"),
+        labelled("write-api", "dbg", "ReplicaSet", "debug-5d8f7c9b6d"),
+        labelled("migrate", "mine-1-x7k2p", "Job", "mine-1"),
+        labelled("mine", "shop-mine-0", "StatefulSet", "shop-mine"),
+        labelled("", "dbg"),
     ],
 )
 def test_a_pod_that_only_carries_the_labels_does_not_count(stray: dict[str, Any]) -> None:
