@@ -113,6 +113,8 @@ class Snapshot:
     pods: tuple[PodView, ...] = ()
     unmade: Mapping[Child, Reason] = field(default_factory=dict)
     """StatefulSets and Jobs whose pods are not made, and why (quota, admission), in the words of their last event."""
+    claims: Mapping[str, Document] = field(default_factory=dict)
+    """Volume claims that carry the stack's label, by name; no owner is asked for, as they outlive their stack."""
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Decoded text of the stack's Secrets: name -> key -> value. Never logged, never put in status."""
     selftests: Mapping[str, tuple[Selftest, ...]] = field(default_factory=dict)

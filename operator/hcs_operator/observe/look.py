@@ -51,6 +51,7 @@ async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
             [pod for pod in objects.pods if pod.component in DATABASE_COMPONENTS],
             secrets=objects.secrets,
             live=objects.live,
+            claims=objects.claims,
             cluster_domain=eyes.cluster_domain,
         ),
     )
