@@ -52,6 +52,8 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     """Do all of it; a paused stack is only looked at."""
     if stack.spec.paused:
         return Done()
+    if seen.snapshot.earlier:
+        return Done()  # what goes by itself must not be taken for this stack's own, nor its passwords
     made = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
     if made:
         return Done(tuple(made))  # pods are made from the hashes of Secrets: look at those first

@@ -108,8 +108,8 @@ class Snapshot:
     """Unix seconds, the only clock the pure core knows."""
     live: Mapping[Child, Document]
     """Every object that carries the stack's label and is owned by it, pods not included."""
-    foreign: frozenset[Child] = frozenset()
-    """Objects that carry a name the stack needs, but belong to somebody else."""
+    earlier: frozenset[Child] = frozenset()
+    """Objects of a deleted stack of the same name, which the garbage collector has yet to take: they are waited out."""
     pods: tuple[PodView, ...] = ()
     unmade: Mapping[Child, Reason] = field(default_factory=dict)
     """StatefulSets and Jobs whose pods are not made, and why (quota, admission), in the words of their last event."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
+from hcs_operator.api.crd import KIND
 from hcs_operator.api.observed import Child, Document, Snapshot
 
 
@@ -9,6 +10,14 @@ def owned(document: Document, uid: str) -> bool:
     """Say whether the object's controller is the custom resource with this uid (and not one of an earlier life)."""
     owners = document["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+def of_an_earlier_life(document: Document, stack: str, uid: str) -> bool:
+    """Say whether the object's controller is a deleted resource of this name: the garbage collector is on its way."""
+    owners = document["metadata"].get("ownerReferences") or ()
+    controller: Document = next((owner for owner in owners if owner.get("controller")), {})
+    named = controller.get("kind") == KIND and controller.get("name") == stack
+    return named and controller.get("uid") != uid
 
 
 def unwanted(snapshot: Snapshot, uid: str, desired: AbstractSet[Child], kept: AbstractSet[Child]) -> tuple[Child, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Child, Document, Snapshot
-from hcs_operator.decide.pruning import owned
+from hcs_operator.decide.pruning import of_an_earlier_life, owned
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.observe import engines
 from hcs_operator.observe.pods import made_by, pod_view
@@ -48,6 +48,7 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         for child in children
         if child["kind"] not in {"Pod", "PersistentVolumeClaim"} and owned(child, wanted.uid)
     }
+    earlier = [child for child in children if of_an_earlier_life(child, key.stack, wanted.uid)]
     waiting = [pod for pod in pods if unstarted(pod, now)]
     lacking = {child: workload for child, workload in live.items() if unmade(workload, now)}
     told = await sources.warnings.about((*waiting, *lacking.values()), now)
@@ -56,6 +57,7 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         stack=key.stack,
         now=now,
         live=live,
+        earlier=frozenset(Child(child["kind"], child["metadata"]["name"]) for child in earlier),
         pods=tuple(pod_view(pod, told.get(pod["metadata"]["uid"])) for pod in pods),
         claims={child["metadata"]["name"]: child for child in children if child["kind"] == "PersistentVolumeClaim"},
         unmade={child: told[uid] for child, it in lacking.items() if (uid := it["metadata"]["uid"]) in told},
@@ -85,7 +87,7 @@ async def _secrets(key: Key, live: Mapping[Child, Document], wanted: Wanted, kub
     for name in wanted.user_secrets:
         if name not in found:
             document = await kube.get(Ref("Secret", key.namespace, name))
-            if document is not None:
+            if document is not None and not of_an_earlier_life(document, key.stack, wanted.uid):
                 found[name] = _decoded(document)
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcs_operator.api.observed import Child, Snapshot
-from hcs_operator.decide.pruning import unwanted
+from hcs_operator.decide.pruning import of_an_earlier_life, unwanted
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +37,21 @@ def test_what_is_made_once_stays() -> None:
 
 def test_what_an_earlier_stack_of_that_name_owned_is_left_to_the_garbage_collector() -> None:
     assert pruned({OLD: owned_by("earlier")}) == ()
+
+
+def test_an_earlier_life_has_the_name_and_another_uid() -> None:
+    def controlled(kind: str, name: str, uid: str) -> dict[str, Any]:
+        owner = {"kind": kind, "name": name, "uid": uid, "controller": True}
+        return {"metadata": {"ownerReferences": [owner]}}
+
+    assert of_an_earlier_life(controlled("HighConcurrencyStack", "shop", "old"), "shop", "mine")
+    others: tuple[dict[str, Any], ...] = (
+        controlled("HighConcurrencyStack", "shop", "mine"),
+        controlled("HighConcurrencyStack", "shop-2", "other"),
+        controlled("ExternalSecret", "shop", "other"),
+        {"metadata": {}},
+    )
+    assert not any(of_an_earlier_life(other, "shop", "mine") for other in others)
 
 
 def test_what_nobody_owns_stays() -> None:

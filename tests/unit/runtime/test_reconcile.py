@@ -118,6 +118,25 @@ async def test_a_deleted_stack_is_left_to_the_garbage_collector(bench: Bench) ->
     assert (bench.cluster.writes, bench.kinds()) == ([], set())
 
 
+async def test_secrets_of_an_earlier_life_are_waited_out_and_never_used(bench: Bench) -> None:
+    stack = bench.stack({})
+    await bench.look(times=2)
+    left = {ref: document for ref, document in bench.cluster.objects.items() if ref.kind == "Secret"}
+    await bench.cluster.delete(Ref(STACK_KIND, *KEY), stack["metadata"]["uid"])
+    bench.stack({})
+    for document in left.values():
+        bench.cluster.put(document)  # the garbage collector has not come yet
+    bench.cluster.writes.clear()
+    assert (await bench.look()).requeue_after == MOVING
+    assert bench.condition("Reconciling")["reason"] == "WaitingForDeletion"
+    assert "Secret shop-ca " in bench.condition("Reconciling")["message"]
+    assert [verb for verb, ref in bench.cluster.writes if ref.kind != "Event"] == ["apply/status"]
+    for ref in left:
+        await bench.cluster.delete(ref, bench.cluster.objects[ref]["metadata"]["uid"])
+    await bench.look(times=2)
+    assert all(bench.cluster.objects[ref]["data"] != left[ref]["data"] for ref in left)
+
+
 async def test_a_namespace_being_deleted_is_looked_at_rarely_and_without_error(bench: Bench) -> None:
     bench.stack({})
     bench.cluster.terminating.add("shop")
