@@ -203,10 +203,13 @@ def test_a_database_password_that_mysql_would_refuse_is_named_and_not_shown() ->
     assert "x" * 33 not in found["Stalled"].message
 
 
-def test_a_migration_that_gave_up_says_how_it_is_tried_again() -> None:
-    job = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+def test_a_migration_that_gave_up_says_why_and_when_it_is_tried_again() -> None:
+    ended = {"type": "Failed", "status": "True", "message": "Job was active longer than specified deadline"}
+    job = {"status": {"conditions": [ended]}}
     found = verdicts(outlook(snapshot(live={**snapshot().live, Child("Job", "shop-migrate-1"): job})))["Stalled"]
     assert found.reason == "MigrationFailed"
+    assert "longer than specified deadline" in found.message
+    assert "made anew after 60 s" in found.message
     assert "kubectl delete job shop-migrate-1" in found.message
 
 
