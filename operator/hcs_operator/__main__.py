@@ -18,6 +18,7 @@ from hcs_operator.observe.ports import QueuePort, ServicePort
 from hcs_operator.observe.queue_http import ManagementApi
 from hcs_operator.observe.service_http import AdminApi
 from hcs_operator.observe.store import WatchStore
+from hcs_operator.observe.warnings import Warnings
 from hcs_operator.runtime import logs
 from hcs_operator.runtime.metrics import Metrics
 from hcs_operator.runtime.process import Process
@@ -30,7 +31,7 @@ def compose(config: Config, kube: Kube, database: DatabasePort, queue: QueuePort
     store, metrics = WatchStore(), Metrics()
     domain = config.cluster_domain
     reconciler = Reconciler(
-        eyes=Eyes(kube, store, queue, services, domain, database),
+        eyes=Eyes(kube, store, queue, services, domain, Warnings(kube), database),
         hands=Hands(kube, store, database, services, domain),
         release=Release(config.images.model_dump(), domain, config.lease_namespace),
         metrics=metrics,

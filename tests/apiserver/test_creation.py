@@ -4,6 +4,7 @@ import pytest
 
 from hcs_operator.decide.renewal import RENEWED
 from hcs_operator.kube.port import Ref
+from hcs_operator.kube.resources import STACK_KIND
 
 from .stage import Stage
 
@@ -135,3 +136,16 @@ async def test_a_namespace_deleted_in_mid_creation_goes(bare_stage: Stage) -> No
 
     await bare_stage.until(gone, 60, "the namespace's objects are gone")
     assert '"level": "error"' not in bare_stage.logs()
+
+
+async def test_a_stack_made_again_at_once_takes_over_no_password_of_its_earlier_life(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    before = {name: child for name, child in (await stage.children()).items() if name.startswith("Secret/")}
+    await stage.remove(STACK_KIND, "shop")
+    await stage.create()
+    await stage.ready(seconds=60)
+    after = {name: child for name, child in (await stage.children()).items() if name.startswith("Secret/")}
+    assert before.keys() == after.keys()
+    assert not [name for name in before if before[name]["data"] == after[name]["data"]]

@@ -192,6 +192,21 @@ async def test_a_failing_selftest_lowers_ready_and_says_why(stage: Stage) -> Non
     await stage.ready()
 
 
+async def test_pods_that_the_namespaces_limits_refuse_are_named_with_the_limit(stage: Stage) -> None:
+    limits = {"limits": [{"type": "Container", "max": {"memory": "1Mi"}}]}
+    document = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "tiny"}, "spec": limits}
+    await stage.kube._request("POST", f"/api/v1/namespaces/{stage.namespace}/limitranges", body=document)
+    stage.operator()
+    await stage.create()
+
+    async def told() -> bool:
+        stalled = await stage.condition("Stalled")
+        return stalled["reason"] == "FailedCreate" and "cannot make its pods" in stalled["message"]
+
+    await stage.until(told, 60, "the refusal is told")
+    assert "1Mi" in (await stage.condition("Stalled"))["message"]
+
+
 async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
     stage.operator()
     await stage.create()

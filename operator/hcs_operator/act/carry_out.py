@@ -15,6 +15,7 @@ from hcs_operator.act.secure import secure
 from hcs_operator.act.volumes import grow, remake
 from hcs_operator.api.observed import Child, Reason
 from hcs_operator.api.spec import Stack
+from hcs_operator.decide.database.steps import failing, subject
 from hcs_operator.decide.plan import Plan, Seen
 from hcs_operator.decide.scaling import reader_set, worker_set
 from hcs_operator.kube.port import Kube, Ref
@@ -47,12 +48,16 @@ class Done:
     events: tuple[Event, ...] = ()
     moves: tuple[Move, ...] = ()
     """Replica counts that were written; each has its event."""
+    failed: tuple[str, ...] = ()
+    """Database instances at which the last step failed, the latest last."""
 
 
 async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     """Do all of it; a paused stack is only looked at."""
     if stack.spec.paused:
         return Done()
+    if seen.snapshot.earlier:
+        return Done()  # what goes by itself must not be taken for this stack's own, nor its passwords
     made = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
     if made:
         return Done(tuple(made))  # pods are made from the hashes of Secrets: look at those first
@@ -74,15 +79,20 @@ async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 
 async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:
-    changed = await label(hands.kube, seen.snapshot, plan.database.labels)
+    """Take the steps; one that fails at an instance leaves the others theirs, and is told when it fails again."""
+    changed, failed, problems = await label(hands.kube, seen.snapshot, plan.database.labels), [], []
     for step in plan.database.steps:
         try:
             await database.execute(step, hands.database, hands.kube)
+            changed.append(f"database: {type(step).__name__}")
         except DatabaseError as failure:
             log.warning("step_failed", stack=seen.snapshot.stack, step=type(step).__name__, error=str(failure))
-            break
-        changed.append(f"database: {type(step).__name__}")
-    return Done(tuple(changed))
+            failed.append(subject(step))
+            if subject(step) in plan.memory.failed:
+                problems.append(failing(step, failure.word, str(failure)))
+    tried = {subject(step) for step in plan.database.steps}
+    before = (name for name in plan.memory.failed if name not in tried)
+    return Done(tuple(changed), tuple(problems), failed=(*before, *failed))
 
 
 async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -116,4 +126,5 @@ def _joined(*parts: Done) -> Done:
         tuple(entry for part in parts for entry in part.problems),
         tuple(entry for part in parts for entry in part.events),
         tuple(entry for part in parts for entry in part.moves),
+        tuple(entry for part in parts for entry in part.failed),
     )

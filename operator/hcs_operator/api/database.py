@@ -168,6 +168,8 @@ class DatabaseView:
     """Seconds; `spec.autoscaling.readReplicas.scaleIn.drainTimeout`."""
     instances: tuple[InstanceView, ...] = ()
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    """Readers' volume claims that outlive their stack, whether or not their pods exist."""
     replication: Access | None = field(default=None, repr=False, compare=False)
     """Account `hcs_repl`, given to readers for clone and channel."""
 

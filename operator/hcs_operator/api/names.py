@@ -8,6 +8,8 @@ DB, REPLICA, CACHE, QUEUE, MIGRATE = "db", "replica", "cache", "queue", "migrate
 SERVICE_COMPONENTS = (GATEWAY, WRITE_API, ASYNC_API, READ_API, WORKER)
 COMPONENTS = (*SERVICE_COMPONENTS, DB, REPLICA, CACHE, QUEUE)
 """Values of the label app.kubernetes.io/component, in the order in which they are told of."""
+STATEFUL = frozenset({DB, REPLICA, CACHE, QUEUE})
+"""Those whose pods have names and volumes of their own."""
 
 LONGEST_STACK_NAME = 40
 """So that `<stack>-replica-0-<ten characters of hash>` still fits the 63 characters of a label."""

@@ -110,11 +110,13 @@ class Snapshot:
     """Unix seconds, the only clock the pure core knows."""
     live: Mapping[Child, Document]
     """Every object that carries the stack's label and is owned by it, pods not included."""
+    earlier: frozenset[Child] = frozenset()
+    """Objects of a deleted stack of the same name, which the garbage collector has yet to take: they are waited out."""
+    pods: tuple[PodView, ...] = ()
+    unmade: Mapping[Child, Reason] = field(default_factory=dict)
+    """StatefulSets and Jobs whose pods are not made, and why (quota, admission), in the words of their last event."""
     claims: Mapping[str, Document] = field(default_factory=dict)
     """Volume claims that carry the stack's label, by name; no owner is asked for, as they outlive their stack."""
-    foreign: frozenset[Child] = frozenset()
-    """Objects that carry a name the stack needs, but belong to somebody else."""
-    pods: tuple[PodView, ...] = ()
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Decoded text of the stack's Secrets: name -> key -> value. Never logged, never put in status."""
     selftests: Mapping[str, tuple[Selftest, ...]] = field(default_factory=dict)

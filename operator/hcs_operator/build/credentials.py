@@ -7,6 +7,7 @@ Secret was deleted, and then the database's agent sets the accounts to the new o
 import base64
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Mapping
 
 from hcs_operator.api.labels import labels
@@ -78,14 +79,13 @@ def _queue(random: Random) -> dict[str, str]:
 
 
 def _definitions(word: str, salt: bytes) -> dict[str, object]:
-    """RabbitMQ's user, virtual host and rights; the password as RabbitMQ hashes it (its documentation, "Passwords")."""
-    hashed = base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
+    """RabbitMQ's user, virtual host and rights."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
         "users": [
             {
                 "name": QUEUE_USER,
-                "password_hash": hashed,
+                "password_hash": base64.b64encode(_hashed(word, salt)).decode(),
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": ["monitoring"],
             }
@@ -93,3 +93,30 @@ def _definitions(word: str, salt: bytes) -> dict[str, object]:
         "vhosts": [{"name": "/"}],
         "permissions": [{"user": QUEUE_USER, "vhost": "/", **everything}],
     }
+
+
+def _hashed(word: str, salt: bytes) -> bytes:
+    """The password as RabbitMQ hashes it (its documentation, "Passwords"): four bytes of salt, then their SHA-256."""
+    return salt + hashlib.sha256(salt + word.encode()).digest()
+
+
+def cache_takes(configuration: str, word: str) -> bool:
+    """Whether `redis-auth.conf` makes this the cache's password; what cannot be read takes none."""
+    lines = (line.strip() for line in configuration.splitlines())
+    try:
+        settings = [shlex.split(line) for line in lines if line and not line.startswith("#")]
+    except ValueError:  # a quote that is not closed
+        return False
+    return [setting[1:] for setting in settings if setting[:1] == ["requirepass"]][-1:] == [[word]]
+
+
+def queue_takes(definitions: str, word: str) -> bool:
+    """Whether `definitions.json` gives the queue's user this password; what cannot be read gives none."""
+    try:
+        user = next(user for user in json.loads(definitions)["users"] if user["name"] == QUEUE_USER)
+        if "password" in user:
+            return bool(user["password"] == word)
+        known = base64.b64decode(user["password_hash"])
+    except (ValueError, TypeError, LookupError, StopIteration):
+        return False
+    return known == _hashed(word, known[:4])

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
@@ -14,6 +14,7 @@ from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
+from hcs_operator.decide.doubt import DATABASE, Answers, steadied
 from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
 from hcs_operator.decide.renewal import renewals
@@ -43,6 +44,9 @@ class Memory:
     leaving: frozenset[str] = frozenset()
     """Readers that are being drained before the count is lowered."""
     leaving_why: Reason | None = None
+    answers: Answers = field(default_factory=Answers)
+    failed: tuple[str, ...] = ()
+    """Database instances at which the last step failed, the latest last: the others come first now."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,12 @@ class Plan:
     """Seconds until the next look, at most."""
 
 
+def doubt(seen: Seen, memory: Memory) -> tuple[Seen, Memory]:
+    """Return the look in which first silences are doubted, and the memory of what was answered."""
+    found = steadied(seen.snapshot, seen.database, memory.answers)
+    return Seen(found.snapshot, found.database), replace(memory, answers=found.answers)
+
+
 def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     """Return the plan for one look."""
     snapshot = seen.snapshot
@@ -86,7 +96,10 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         journal=stack.status.get("journal"),
         now=snapshot.now,
         leaving=memory.leaving,
+        failed=memory.failed,
     )
+    if DATABASE in memory.answers.doubted:
+        database = replace(database, steps=(), drained=frozenset())  # nothing is done on a word that may be out of date
     workers = scale_workers(stack, snapshot, memory.workers)
     readers = scale_readers(stack, snapshot, database, memory.readers)
     images = pinned(stack, release)

@@ -82,10 +82,11 @@ class Client:
         except NotFound:
             return None
 
-    async def list(self, kind: str, namespace: str = "", selector: str = "") -> Listing:
-        """List one kind by label selector."""
+    async def list(self, kind: str, namespace: str = "", selector: str = "", *, fields: str = "") -> Listing:
+        """List one kind by label and field selector."""
         resource = RESOURCES[kind]
-        answer = await self._request("GET", resource.path(namespace), query=[("labelSelector", selector)])
+        query = [("labelSelector", selector), ("fieldSelector", fields)]
+        answer = await self._request("GET", resource.path(namespace), query=query)
         items = [{"apiVersion": resource.api_version, "kind": kind, **item} for item in answer.get("items") or ()]
         return Listing(items, answer["metadata"]["resourceVersion"])
 

@@ -44,12 +44,15 @@ class Cluster:
         """Read one object."""
         return copy.deepcopy(self.objects.get(ref))
 
-    async def list(self, kind: str, namespace: str = "", selector: str = "") -> Listing:
-        """List one kind by an equality or existence selector."""
+    async def list(self, kind: str, namespace: str = "", selector: str = "", *, fields: str = "") -> Listing:
+        """List one kind by an equality or existence selector, and by the equality of one field."""
         chosen = [
             copy.deepcopy(document)
             for ref, document in self.objects.items()
-            if ref.kind == kind and namespace in ("", ref.namespace) and _selected(document, selector)
+            if ref.kind == kind
+            and namespace in ("", ref.namespace)
+            and _selected(document, selector)
+            and _has(document, fields)
         ]
         return Listing(chosen, str(self._version))
 
@@ -195,6 +198,14 @@ def _applies(path: Leaf, subresource: str) -> bool:
     if path[:2] in {("metadata", "resourceVersion"), ("metadata", "uid")}:
         return False
     return bool(path[0] == "status") == (subresource == "status")
+
+
+def _has(document: Document, fields: str) -> bool:
+    path, _, wanted = fields.partition("=")
+    found: Any = document
+    for name in filter(None, path.split(".")):
+        found = (found or {}).get(name)
+    return not fields or found == wanted
 
 
 def _selected(document: Document, selector: str) -> bool:

@@ -49,8 +49,8 @@ class Kube(Protocol):
     async def get(self, ref: Ref) -> dict[str, Any] | None:
         """Read one object; None when it does not exist."""
 
-    async def list(self, kind: str, namespace: str = "", selector: str = "") -> Listing:
-        """List one kind in a namespace ("" means all) by label selector; items carry `kind` and `apiVersion`."""
+    async def list(self, kind: str, namespace: str = "", selector: str = "", *, fields: str = "") -> Listing:
+        """List one kind in a namespace ("" means all) by label and field; items carry `kind` and `apiVersion`."""
 
     async def apply(
         self, document: Document, *, manager: str = CHILDREN, force: bool = True, subresource: str = ""

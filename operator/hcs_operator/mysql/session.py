@@ -60,20 +60,27 @@ class Session:
 @contextmanager
 def over_tls(instance: Instance, *, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[Session]:
     """Open a session at an instance: to its address, with the certificate verified for its host name."""
-    context = ssl.create_default_context(cadata=instance.access.ca)
     with _errors():
         connection = _connection(
             host=instance.host,
             user=instance.access.user,
             password=instance.access.password,
             seconds=statement_seconds,
-            ssl=context,
+            ssl=_trust(instance.access.ca),
         )
         channel = socket.create_connection((instance.address, instance.port), timeout=CONNECT_SECONDS)
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.connect(channel)
     with _closing(connection) as session:
         yield session
+
+
+def _trust(authority: str) -> ssl.SSLContext:
+    """Trust this authority (PEM); a damaged one is NotTrusted: anybody may have edited the Secret it is in."""
+    try:
+        return ssl.create_default_context(cadata=authority)
+    except (TypeError, ValueError) as error:  # not ASCII, or no certificate at all
+        raise NotTrusted(f"the stack's authority cannot be read: {error}") from error
 
 
 @contextmanager

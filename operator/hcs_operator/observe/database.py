@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from hcs_operator.api.database import TEMPLATE_HASH, Access, DatabaseView, Instance, InstanceView, Revision, Role
@@ -54,6 +55,7 @@ async def look(
     *,
     secrets: Mapping[str, Mapping[str, str]],
     live: Mapping[Child, Mapping[str, Any]],
+    claims: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     cluster_domain: str = "cluster.local",
 ) -> DatabaseView:
     """Ask every database pod of a stack; never raises DatabaseError: an instance that does not answer is silent."""
@@ -74,8 +76,16 @@ async def look(
         drain_timeout=wishes.drain_timeout,
         instances=tuple(views[instance.name] for _, instance in instances),
         revisions=_revisions(wishes.name, live),
+        kept=_kept(wishes.name, claims),
         replication=Access("hcs_repl", passwords["repl-password"], ca) if "repl-password" in passwords else None,
     )
+
+
+def _kept(stack: str, claims: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Name the readers' volume claims that go with nothing: one that is to be deleted has an owner, or goes already."""
+    readers = (name for name in sorted(claims) if name.startswith(f"data-{stack}-replica-0-"))
+    going = ("ownerReferences", "deletionTimestamp")
+    return tuple(name for name in readers if not any(claims[name]["metadata"].get(word) for word in going))
 
 
 def _order(pod: PodView) -> tuple[str, int]:

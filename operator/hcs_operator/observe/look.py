@@ -1,12 +1,15 @@
-"""One look at one stack: its objects and services, then its database, which is asked with passwords read first."""
+"""One look at one stack: its objects first, for the passwords in them, then services and database at the same time.
 
-from dataclasses import dataclass, replace
+A look at something that hangs takes seconds; one after the other they would keep `Ready` from telling in time.
+"""
+
+import asyncio
+from dataclasses import dataclass
 
 from hcs_operator.api.durations import seconds
 from hcs_operator.api.names import QUEUE
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.plan import Seen
-from hcs_operator.decide.scaling import cache_state
 from hcs_operator.decide.secrets import made, named
 from hcs_operator.mysql.port import DatabasePort
 from hcs_operator.observe import database, snapshot
@@ -38,16 +41,19 @@ class Wishes:
 
 async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
     """Gather everything; never raises for a peer that does not answer."""
-    seen = await snapshot.look(Key(stack.namespace, stack.name), wanted(stack, eyes.cluster_domain), eyes, now)
-    seen = replace(seen, cache=cache_state(seen))
-    pods = [pod for pod in seen.pods if pod.component in DATABASE_COMPONENTS]
-    view = await database.look(
-        eyes.database,
-        wishes(stack),
-        pods,
-        secrets=seen.secrets,
-        live=seen.live,
-        cluster_domain=eyes.cluster_domain,
+    asked = wanted(stack, eyes.cluster_domain)
+    objects = await snapshot.look(Key(stack.namespace, stack.name), asked, eyes, now)
+    seen, view = await asyncio.gather(
+        snapshot.ask(objects, asked, eyes),
+        database.look(
+            eyes.database,
+            wishes(stack),
+            [pod for pod in objects.pods if pod.component in DATABASE_COMPONENTS],
+            secrets=objects.secrets,
+            live=objects.live,
+            claims=objects.claims,
+            cluster_domain=eyes.cluster_domain,
+        ),
     )
     return Seen(seen, view)
 

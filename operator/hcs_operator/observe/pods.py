@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hcs_operator.api.labels import COMPONENT
+from hcs_operator.api.names import COMPONENTS, MIGRATE, STATEFUL, Names
 from hcs_operator.api.observed import PodView, Reason
-
-COMPONENT_LABEL = "app.kubernetes.io/component"
 
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a healthy start."""
@@ -15,8 +15,8 @@ _CRASHES = 2
 """Restarts from which on a terminated container counts as a problem."""
 
 
-def pod_view(pod: Mapping[str, Any]) -> PodView:
-    """Reduce a pod to what decisions need."""
+def pod_view(pod: Mapping[str, Any], warning: Reason | None = None) -> PodView:
+    """Reduce a pod to what decisions need. `warning` is the last event of one that is not started."""
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     ready = next((entry for entry in status.get("conditions") or () if entry["type"] == "Ready"), None)
     is_ready = ready is not None and ready["status"] == "True"
@@ -24,7 +24,7 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
     return PodView(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        component=(metadata.get("labels") or {}).get(COMPONENT_LABEL, ""),
+        component=(metadata.get("labels") or {}).get(COMPONENT, ""),
         ip=status.get("podIP") or "",
         node=spec.get("nodeName") or "",
         ready=is_ready and status.get("phase") == "Running",
@@ -34,9 +34,28 @@ def pod_view(pod: Mapping[str, Any]) -> PodView:
         image=containers[0]["image"] if containers else "",
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
-        problem=_problem(metadata["name"], status),
+        problem=_problem(metadata["name"], status) or _held(metadata["name"], warning),
         secrets=frozenset() if status.get("phase") in _ENDED else frozenset(_mounted(spec.get("volumes") or ())),
     )
+
+
+def made_by(names: Names, pod: Mapping[str, Any]) -> bool:
+    """Say whether a workload of the stack controls this pod.
+
+    Labels alone say nothing: a copy of a pod made to debug it carries them, too. Whose pod it is says its controller's
+    name: the StatefulSet's, `<Deployment>-<hash>` of a ReplicaSet, or `<stack>-migrate-<fingerprint>` of a Job. While a
+    StatefulSet is made anew over its pods they have no controller, and are taken over by their own names.
+    """
+    metadata = pod["metadata"]
+    component = (metadata.get("labels") or {}).get(COMPONENT, "")
+    owners = metadata.get("ownerReferences") or ()
+    kind, name = next(((it["kind"], it["name"]) for it in owners if it.get("controller")), ("", ""))
+    if component in STATEFUL:
+        set_name, _, ordinal = metadata["name"].rpartition("-")
+        return set_name == names.of(component) and ordinal.isdecimal() and (kind or "StatefulSet") == "StatefulSet"
+    known = component in COMPONENTS or component == MIGRATE
+    wanted = "Job" if component == MIGRATE else "ReplicaSet"
+    return known and kind == wanted and name.rpartition("-")[0] == names.of(component)
 
 
 def seconds_of(stamp: str | None) -> float | None:
@@ -57,6 +76,10 @@ def _mounted(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _problem(name: str, status: Mapping[str, Any]) -> Reason | None:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return _container_problem(name, containers) or _unscheduled(name, status)
+
+
+def _held(name: str, warning: Reason | None) -> Reason | None:
+    return warning and Reason(warning.word, f"pod {name} waits to be started: {warning.message}")
 
 
 def _container_problem(name: str, containers: Iterable[Mapping[str, Any]]) -> Reason | None:

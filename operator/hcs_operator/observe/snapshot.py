@@ -2,15 +2,17 @@
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Child, Document, Snapshot
-from hcs_operator.decide.pruning import owned
+from hcs_operator.decide.pruning import of_an_earlier_life, owned
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.observe import engines
-from hcs_operator.observe.pods import pod_view
+from hcs_operator.observe.pods import made_by, pod_view
 from hcs_operator.observe.ports import QueuePort, ServicePort
 from hcs_operator.observe.store import Key, WatchStore
+from hcs_operator.observe.warnings import Warnings, unmade, unstarted
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Sources:
     queue: QueuePort
     services: ServicePort
     cluster_domain: str
+    warnings: Warnings
 
 
 @dataclass(frozen=True)
@@ -36,32 +39,45 @@ class Wanted:
 
 
 async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapshot:
-    """Return what is to be seen of a stack now."""
+    """Return the objects of a stack as they are now; `ask` adds what engines and services say."""
     children = sources.store.children(key)
-    pods = tuple(pod_view(child) for child in children if child["kind"] == "Pod")
+    names = Names(key.stack)
+    pods = [child for child in children if child["kind"] == "Pod" and made_by(names, child)]
     live = {
         Child(child["kind"], child["metadata"]["name"]): child
         for child in children
         if child["kind"] not in {"Pod", "PersistentVolumeClaim"} and owned(child, wanted.uid)
     }
-    secrets = await _secrets(key, live, wanted, sources.kube)
-    password = secrets.get(wanted.queue_secret, {}).get("password")
-    figures = await engines.ask(
-        pods, sources.queue, sources.services, queue_host=wanted.queue_host, queue_password=password
-    )
+    earlier = [child for child in children if of_an_earlier_life(child, key.stack, wanted.uid)]
+    waiting = [pod for pod in pods if unstarted(pod, now)]
+    lacking = {child: workload for child, workload in live.items() if unmade(workload, now)}
+    told = await sources.warnings.about((*waiting, *lacking.values()), now)
     return Snapshot(
         namespace=key.namespace,
         stack=key.stack,
         now=now,
         live=live,
+        earlier=frozenset(Child(child["kind"], child["metadata"]["name"]) for child in earlier),
+        pods=tuple(pod_view(pod, told.get(pod["metadata"]["uid"])) for pod in pods),
         claims={child["metadata"]["name"]: child for child in children if child["kind"] == "PersistentVolumeClaim"},
-        pods=pods,
-        secrets=secrets,
+        unmade={child: told[uid] for child, it in lacking.items() if (uid := it["metadata"]["uid"]) in told},
+        secrets=await _secrets(key, live, wanted, sources.kube),
+        outside_scalers=_outside(sources.store.scalers(key.namespace), live),
+    )
+
+
+async def ask(snapshot: Snapshot, wanted: Wanted, sources: Sources) -> Snapshot:
+    """Return the snapshot with the figures of queue and services."""
+    password = snapshot.secrets.get(wanted.queue_secret, {}).get("password")
+    figures = await engines.ask(
+        snapshot.pods, sources.queue, sources.services, queue_host=wanted.queue_host, queue_password=password
+    )
+    return replace(
+        snapshot,
         selftests=figures.selftests,
         queue=figures.queue,
         reads=figures.reads,
         inflight=figures.inflight,
-        outside_scalers=_outside(sources.store.scalers(key.namespace), live),
     )
 
 
@@ -71,7 +87,7 @@ async def _secrets(key: Key, live: Mapping[Child, Document], wanted: Wanted, kub
     for name in wanted.user_secrets:
         if name not in found:
             document = await kube.get(Ref("Secret", key.namespace, name))
-            if document is not None:
+            if document is not None and not of_an_earlier_life(document, key.stack, wanted.uid):
                 found[name] = _decoded(document)
     return found
 

@@ -6,14 +6,14 @@ before.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from hcs_operator.act.carry_out import Hands, carry_out
 from hcs_operator.act.report import report, report_problem
 from hcs_operator.api.spec import SpecProblem, parse_stack
-from hcs_operator.decide.plan import Memory, Plan, Release, decide
+from hcs_operator.decide.plan import Memory, Plan, Release, decide, doubt
 from hcs_operator.kube.errors import KubeError, NamespaceGone
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 def pace(plan: Plan, *, settled: bool) -> float:
     """Return when to look again: soon while something moves, and often enough to wake sleeping workers up."""
     if not settled or plan.database.steps or plan.database.waiting or plan.database.journal or plan.memory.leaving:
+        return MOVING
+    if plan.memory.answers.doubted:
         return MOVING
     asleep = plan.workers.recommendation is not None and plan.workers.current == 0
     return min(ASLEEP if asleep else REST, max(MOVING, plan.look_every))
@@ -80,10 +82,11 @@ class Reconciler:
         if isinstance(stack, SpecProblem):
             await report_problem(self.hands, body, stack, now)
             return Result()
-        seen = await observe(self.eyes, stack, now)
-        plan = decide(stack, seen, self.memories.get(key, Memory()), self.release)
+        seen, memory = doubt(await observe(self.eyes, stack, now), self.memories.get(key, Memory()))
+        plan = decide(stack, seen, memory, self.release)
         self.memories[key] = plan.memory
         done = await carry_out(self.hands, stack, seen, plan)
+        self.memories[key] = replace(plan.memory, failed=done.failed)
         self.metrics.wrote(*key, done.moves)
         settled = await report(self.hands, body, stack, seen, plan, done)
         self.metrics.saw(seen.snapshot, {"workers": plan.workers, "readReplicas": plan.readers})

@@ -60,7 +60,7 @@ def _told(stack: Stack, component: str, pod: PodView, problem: Reason) -> str:
         )
     if problem.word == "Unschedulable":
         return f"{component}: {problem.message}; make room, or change spec.{block}.resources or its template"
-    if problem.word in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
+    if not pod.ip or problem.word in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
         return f"{component} cannot be started: {problem.message}"
     return (
         f"{component} does not stay up: {problem.message}; read `kubectl logs {pod.name} --all-containers --previous`"

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcs_operator.api.database import TEMPLATE_HASH
-from hcs_operator.api.names import ASYNC_API, CACHE, DB, GATEWAY, QUEUE, READ_API, REPLICA, WORKER, WRITE_API
+from hcs_operator.api.names import ASYNC_API, GATEWAY, READ_API, REPLICA, STATEFUL, WORKER, WRITE_API
 from hcs_operator.api.observed import Child, Outlook, PodView, Reason
 from hcs_operator.api.spec import Stack
 
-STATEFUL = frozenset({DB, REPLICA, CACHE, QUEUE})
 _TIERS = {REPLICA: "READERS", GATEWAY: "GATEWAY"} | dict.fromkeys((WRITE_API, ASYNC_API, READ_API, WORKER), "SERVICES")
 """The gate's tier of each component; those without one never wait."""
 
@@ -50,30 +49,35 @@ class Component:
         return "Running" if self.wanted else "Asleep: nothing to do"
 
 
+def workload(name: str, stack: Stack) -> Child:
+    """Name a component's workload."""
+    return Child("StatefulSet" if name in STATEFUL else "Deployment", stack.names.of(name))
+
+
 def component(name: str, stack: Stack, outlook: Outlook) -> Component:
     """Summarise one component from its workload and its pods."""
     snapshot = outlook.snapshot
-    workload = snapshot.live.get(Child("StatefulSet" if name in STATEFUL else "Deployment", stack.names.of(name)))
+    live = snapshot.live.get(workload(name, stack))
     broken = ((pod, pod.problem) for pod in snapshot.of(name))
     return Component(
         name=name,
-        wanted=None if workload is None else int(workload["spec"].get("replicas", 1)),
+        wanted=None if live is None else int(live["spec"].get("replicas", 1)),
         ready=len(snapshot.ready(name)),
-        rolling=workload is not None and _rolling(workload, outlook.snapshot.of(name)),
+        rolling=live is not None and _rolling(live, outlook.snapshot.of(name)),
         problem=next(((pod, problem) for pod, problem in broken if problem is not None), None),
         waiting=outlook.gate.waiting.get(_TIERS.get(name, "")),
     )
 
 
-def _rolling(workload: Any, pods: Iterable[PodView]) -> bool:
+def _rolling(live: Any, pods: Iterable[PodView]) -> bool:
     """Say whether the workload's controller has yet to see its template, or pods of an earlier one are left.
 
     A template that carries its own hash (the database's) is compared by it: what it leaves out restarts no pod.
     """
-    status, metadata = workload.get("status") or {}, workload["metadata"]
+    status, metadata = live.get("status") or {}, live["metadata"]
     if status.get("observedGeneration", 0) < metadata.get("generation", 0):
         return True
-    wanted = (workload["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_HASH)
+    wanted = (live["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_HASH)
     if wanted is not None:
         return any(pod.annotations.get(TEMPLATE_HASH) != wanted for pod in pods)
     return int(status.get("updatedReplicas") or 0) < int(status.get("replicas") or 0)

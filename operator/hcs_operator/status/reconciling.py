@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hcs_operator.api.observed import Reason
 from hcs_operator.status.facts import Facts, Verdict, no, yes
 from hcs_operator.status.volumes import unfinished
 
@@ -10,8 +11,9 @@ def judge(facts: Facts) -> Verdict:
     """Judge by the gate, the components, and what was changed in this look."""
     if facts.stack.spec.paused:
         return no("Paused", "Nothing is changed while the stack is paused")
-    if facts.waiting is not None:
-        return yes(facts.waiting.word, f"{'Starting' if facts.starting else 'Waiting'}: {facts.waiting.message}")
+    waiting = _earlier(facts) or facts.waiting
+    if waiting is not None:
+        return yes(waiting.word, f"{'Starting' if facts.starting else 'Waiting'}: {waiting.message}")
     unsettled = [found for found in facts.components.values() if not found.settled]
     if unsettled:
         told = "; ".join(f"{found.name} {found.pods}: {found.state}" for found in unsettled)
@@ -30,3 +32,10 @@ def _moving(facts: Facts) -> Iterator[Verdict]:
     if facts.outlook.changing:
         more = len(facts.outlook.changing) - 1
         yield yes("Applying", facts.outlook.changing[0] + (f", and {more} more" if more else ""))
+
+
+def _earlier(facts: Facts) -> Reason | None:
+    left = min(facts.snapshot.earlier, default=None)
+    if left is None:
+        return None
+    return Reason("WaitingForDeletion", f"{left.kind} {left.name} of a deleted stack of this name has yet to go")

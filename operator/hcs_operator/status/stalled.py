@@ -6,6 +6,8 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.status.broken_pods import hopeless
 from hcs_operator.status.facts import Facts, Verdict, no, yes
 from hcs_operator.status.failed_migration import failed
+from hcs_operator.status.made_secrets import unusable
+from hcs_operator.status.uncreated import uncreated
 from hcs_operator.status.user_secrets import lacking
 
 
@@ -20,8 +22,10 @@ def judge(facts: Facts) -> Verdict:
 
 def _obstacles(facts: Facts) -> Iterator[Reason]:
     yield from lacking(facts)
+    yield from unusable(facts)
     yield from facts.outlook.problems
     if facts.plan is not None and facts.plan.problem is not None:
         yield facts.plan.problem
     yield from failed(facts)
     yield from hopeless(facts)
+    yield from uncreated(facts)

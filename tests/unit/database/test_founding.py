@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.unit.database.in_memory import FakeDatabase
 from tests.unit.database.views import (
     CLAIM,
     EMPTY,
@@ -16,6 +17,7 @@ from tests.unit.database.views import (
     OTHER_GROUP,
     PRIMARY,
     WITH_GROUP,
+    Wishes,
     member,
     reader,
     view,
@@ -26,6 +28,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.steps import Claim, Found
+from hcs_operator.observe.database import look
 
 pytestmark = pytest.mark.unit
 
@@ -106,6 +109,33 @@ def test_an_empty_member_beside_a_reader_with_data_is_a_lost_volume_even_without
     assert found.problem
     assert found.problem.word == "VolumeLost"
     assert "shop-replica-0-0" in found.problem.message
+
+
+def test_an_empty_member_beside_a_readers_kept_volume_is_a_lost_volume_before_there_is_a_reader() -> None:
+    found = planned(view(member(EMPTY), kept=("data-shop-replica-0-0",)))
+    assert found.steps == ()
+    assert found.problem
+    assert found.problem.word == "VolumeLost"
+    assert "data-shop-replica-0-0" in found.problem.message
+
+
+def test_a_kept_volume_stands_in_the_way_of_nothing_that_is_found_again_or_seen_to_be_empty() -> None:
+    kept = ("data-shop-replica-0-0",)
+    for seen in (view(member(WITH_GROUP), kept=kept), view(member(EMPTY), reader(EMPTY), kept=kept)):
+        (step,) = planned(seen).steps
+        assert isinstance(step, Claim)
+    assert planned(view(member(PRIMARY), kept=kept), FOUNDED).primary_ready
+
+
+async def test_only_readers_volumes_that_nothing_takes_along_are_kept() -> None:
+    claims: dict[str, dict[str, Any]] = {
+        "data-shop-replica-0-0": {"metadata": {}},
+        "data-shop-replica-0-1": {"metadata": {"ownerReferences": [{"kind": "StatefulSet"}]}},
+        "data-shop-replica-0-2": {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        "data-shop-db-0-0": {"metadata": {}},
+    }
+    seen = await look(FakeDatabase(), Wishes("uid"), [], secrets={}, live={}, claims=claims)
+    assert seen.kept == ("data-shop-replica-0-0",)
 
 
 def test_nothing_is_founded_while_a_reader_that_may_hold_a_copy_is_silent() -> None:

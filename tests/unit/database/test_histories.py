@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.database.in_memory import FakeDatabase, Volume
-from tests.unit.database.views import pod
+from tests.unit.database.views import Wishes, pod
 
 from hcs_operator.act.database import execute
 from hcs_operator.api.database import Facts, Instance, Role
@@ -34,17 +34,6 @@ pytestmark = pytest.mark.unit
 MEMBER, READERS = "shop-db-0-0", ("shop-replica-0-0", "shop-replica-0-1")
 STACK = Ref(STACK_KIND, "shop", "shop")
 SECRETS = {"shop-ca": {"ca.crt": "ca"}, "shop-database": {"admin-password": "a", "repl-password": "r"}}
-
-
-@dataclass(frozen=True)
-class Wishes:
-    uid: str
-    namespace: str = "shop"
-    name: str = "shop"
-    members: int = 1
-    max_lag: float = 5.0
-    drain_timeout: float = 60.0
-    credentials_secret: str = "shop-database"
 
 
 @dataclass

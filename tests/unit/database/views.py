@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hcs_operator.api.database import (
@@ -36,6 +36,19 @@ WITH_GROUP = replace(EMPTY, member_group=MemberGroup(GROUP, 1, solo=True), gtid_
 PRIMARY = replace(WITH_GROUP, super_read_only=False, group=LEADING, heartbeat=Heartbeat(NOW, 0.5))
 CHANNEL = Channel("shop-db-0-0.shop-db-0.shop.svc.cluster.local", "ON", applying=True, managed_group=GROUP, owned=True)
 FOLLOWING = replace(WITH_GROUP, channel=CHANNEL, heartbeat=Heartbeat(NOW, 0.5))
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a smallest stack asks of its database (`observe.database.Wishes`)."""
+
+    uid: str
+    namespace: str = "shop"
+    name: str = "shop"
+    members: int = 1
+    max_lag: float = 5.0
+    drain_timeout: float = 60.0
+    credentials_secret: str = "shop-database"
 
 
 def pod(name: str, role: Role, **changes: Any) -> PodView:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hcs_operator.api.observed import Child, Snapshot
-from hcs_operator.decide.pruning import unwanted
+from hcs_operator.decide.pruning import AGAIN_SECONDS, of_an_earlier_life, unwanted
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +37,31 @@ def test_what_is_made_once_stays() -> None:
 
 def test_what_an_earlier_stack_of_that_name_owned_is_left_to_the_garbage_collector() -> None:
     assert pruned({OLD: owned_by("earlier")}) == ()
+
+
+def test_an_earlier_life_has_the_name_and_another_uid() -> None:
+    def controlled(kind: str, name: str, uid: str) -> dict[str, Any]:
+        owner = {"kind": kind, "name": name, "uid": uid, "controller": True}
+        return {"metadata": {"ownerReferences": [owner]}}
+
+    assert of_an_earlier_life(controlled("HighConcurrencyStack", "shop", "old"), "shop", "mine")
+    others: tuple[dict[str, Any], ...] = (
+        controlled("HighConcurrencyStack", "shop", "mine"),
+        controlled("HighConcurrencyStack", "shop-2", "other"),
+        controlled("ExternalSecret", "shop", "other"),
+        {"metadata": {}},
+    )
+    assert not any(of_an_earlier_life(other, "shop", "mine") for other in others)
+
+
+@pytest.mark.parametrize(("since", "gone"), [("2026-01-01T00:00:00Z", True), ("2026-01-01T00:00:01Z", False)])
+def test_a_failed_job_stays_to_be_seen_for_a_minute_and_is_then_made_anew(since: str, *, gone: bool) -> None:
+    job = Child("Job", "shop-migrate-1")
+    ended = {"type": "Failed", "status": "True", "lastTransitionTime": since}
+    document = {"kind": "Job", **owned_by("mine"), "status": {"conditions": [ended]}}
+    snapshot = Snapshot("shop", "shop", 1_767_225_600.0 + AGAIN_SECONDS, {job: document})
+    assert unwanted(snapshot, "mine", {job}, frozenset()) == ((job,) if gone else ())
+    assert unwanted(snapshot, "mine", frozenset(), frozenset()) == (job,)
 
 
 def test_what_nobody_owns_stays() -> None:

@@ -43,7 +43,9 @@ def claim(name: str, size: str, phase: str = "Bound", **spec: str) -> dict[str, 
 
 
 def judged(wanted: str, live: dict[str, Any] | None, *claims: Mapping[str, Any]) -> Volumes:
-    seen = Snapshot("shop", "shop", 0.0, {SET: live} if live else {}, {it["metadata"]["name"]: it for it in claims})
+    seen = Snapshot(
+        "shop", "shop", 0.0, {SET: live} if live else {}, claims={it["metadata"]["name"]: it for it in claims}
+    )
     return volumes([workload(wanted)], seen)
 
 
@@ -94,7 +96,9 @@ def test_over_kept_volumes_that_are_smaller_it_is_made_with_what_they_have_and_t
 
 def test_a_claim_that_a_pod_waits_for_is_waited_for_and_not_asked() -> None:
     pending = claim("data-shop-db-0-0", "1Gi", "Pending")
-    seen = Snapshot("shop", "shop", 0.0, {SET: workload("1Gi")}, {"x": pending}, pods=(pod("db", name="shop-db-0-0"),))
+    seen = Snapshot(
+        "shop", "shop", 0.0, {SET: workload("1Gi")}, claims={"x": pending}, pods=(pod("db", name="shop-db-0-0"),)
+    )
     found = volumes([workload("2Gi")], seen)
     assert (sizes(found), found.growing, found.remade) == (["1Gi"], (), ())
 

@@ -33,6 +33,15 @@ def deployment(namespace: str, **spec: Any) -> dict[str, Any]:
 class KubeContract:
     """Subclasses provide the fixtures `kube` and `namespace`."""
 
+    async def test_events_are_found_by_what_they_are_about(self, kube: Kube, namespace: str) -> None:
+        about = {"kind": "Pod", "name": "a", "namespace": namespace}
+        for uid in ("one", "two"):
+            metadata = {"name": f"a.{uid}", "namespace": namespace}
+            event = {"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": {**about, "uid": uid}}
+            await kube.create(event)
+        found = await kube.list("Event", namespace, fields="involvedObject.uid=two")
+        assert [event["metadata"]["name"] for event in found.items] == ["a.two"]
+
     async def test_what_was_applied_is_read_back(self, kube: Kube, namespace: str) -> None:
         await kube.apply(config_map(namespace, x="1"))
         found = await kube.get(Ref("ConfigMap", namespace, "a"))

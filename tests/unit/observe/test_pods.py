@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from hcs_operator.observe.pods import pod_view
+from hcs_operator.api.names import Names
+from hcs_operator.observe.pods import made_by, pod_view
 
 pytestmark = pytest.mark.unit
 
@@ -84,3 +85,41 @@ def test_a_pod_names_the_secrets_that_it_mounts_alone_or_projected() -> None:
 
 def test_a_pod_that_has_ended_mounts_nothing() -> None:
     assert pod_view(mounting("Succeeded")).secrets == set()
+
+
+def labelled(component: str, pod_name: str, kind: str = "", owner: str = "") -> dict[str, Any]:
+    owners = [{"kind": kind, "name": owner, "controller": True}] if kind else []
+    labels = {"app.kubernetes.io/component": component}
+    return {"metadata": {"name": pod_name, "labels": labels, "ownerReferences": owners}}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        labelled("db", "shop-db-0-0", "StatefulSet", "shop-db-0"),
+        labelled("cache", "shop-cache-0", "StatefulSet", "shop-cache"),
+        labelled("db", "shop-db-0-0"),  # its StatefulSet is being made anew, and will take it over
+        labelled("write-api", "shop-write-api-5d8f7c9b6d-x7k2p", "ReplicaSet", "shop-write-api-5d8f7c9b6d"),
+        labelled("migrate", "shop-migrate-1a2b3c4d-x7k2p", "Job", "shop-migrate-1a2b3c4d"),
+    ],
+)
+def test_a_pod_of_the_stacks_own_workload_counts(own: dict[str, Any]) -> None:
+    assert made_by(Names("shop"), own)
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        labelled("db", "dbg"),
+        labelled("db", "shop-db-0-0-debug"),
+        labelled("db", "mine-0", "StatefulSet", "mine"),
+        labelled("db", "shop-db-0-0", "ReplicaSet", "shop-db-0"),
+        labelled("write-api", "dbg"),
+        labelled("write-api", "dbg", "ReplicaSet", "debug-5d8f7c9b6d"),
+        labelled("migrate", "mine-1-x7k2p", "Job", "mine-1"),
+        labelled("mine", "shop-mine-0", "StatefulSet", "shop-mine"),
+        labelled("", "dbg"),
+    ],
+)
+def test_a_pod_that_only_carries_the_labels_does_not_count(stray: dict[str, Any]) -> None:
+    assert not made_by(Names("shop"), stray)

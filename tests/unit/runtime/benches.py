@@ -12,6 +12,7 @@ from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.store import Key
 from hcs_operator.runtime.queue import Result
+from hcs_operator.runtime.reconcile import Reconciler
 
 KEY = Key("shop", "shop")
 
@@ -20,13 +21,24 @@ class Bench:
     """A cluster in memory, watched by an operator whose looks the test orders."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster, self.world = Cluster(), World(folder / "world.json")
-        engines = PlayedDatabase(self.world), PlayedQueue(self.world), PlayedServices(self.world)
-        self.process = compose(Config(), self.cluster, *engines)
+        self.cluster, self.world, self.now = Cluster(), World(folder / "world.json"), 1_800_000_000.0
+        played = PlayedDatabase(self.world), PlayedQueue(self.world), PlayedServices(self.world)
+        self.process = compose(Config(), self.cluster, *played)
+        assert isinstance(self.process.handler, Reconciler)
+        self.process.handler.clock = lambda: self.now
         self.cluster.watch(self._seen)
 
     def _seen(self, kind: str, document: dict[str, Any]) -> None:
         (self.process.store.drop if kind == "DELETED" else self.process.store.put)(document)
+
+    def pod(self, component: str, kind: str, owner: str, ordinal: int = 0) -> None:
+        """Play the controller and the kubelet: a pod that is ready."""
+        labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": component}
+        owners = [{"kind": kind, "name": owner, "uid": "u", "controller": True}]
+        metadata = {"name": f"{owner}-{ordinal}", "namespace": "shop", "labels": labels, "ownerReferences": owners}
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        status = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [ready]}
+        self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
 
     def stack(self, spec: Any, key: Key = KEY) -> dict[str, Any]:
         metadata = {"name": key.stack, "namespace": key.namespace}

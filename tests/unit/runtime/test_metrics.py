@@ -25,28 +25,15 @@ def shown(bench: Bench, name: str, **labels: str) -> float | None:
 def a_queue_and_workers(bench: Bench, workers: int, ready: int) -> None:
     """The objects that a look needs to see before it scales workers."""
     stack = bench.stack({"autoscaling": {"workers": {"hints": {"ratePerReplica": 1}, "maxReplicas": 4}}})
-    owner = {"kind": STACK_KIND, "uid": stack["metadata"]["uid"], "controller": True}
-
-    def part(component: str) -> dict[str, object]:
-        labels = {"app.kubernetes.io/component": component, "highconcurrency.dev/stack": KEY.stack}
-        return {"namespace": KEY.namespace, "labels": labels, "ownerReferences": [owner]}
-
-    bench.cluster.put(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {**part("worker"), "name": "shop-worker"},
-            "spec": {"replicas": workers},
-        }
-    )
-    bench.cluster.put(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {**part("queue"), "name": "shop-queue-0"},
-            "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
-        }
-    )
+    metadata = {
+        "name": "shop-worker",
+        "namespace": KEY.namespace,
+        "labels": {"app.kubernetes.io/component": "worker", "highconcurrency.dev/stack": KEY.stack},
+        "ownerReferences": [{"kind": STACK_KIND, "uid": stack["metadata"]["uid"], "controller": True}],
+    }
+    spec = {"replicas": workers}
+    bench.cluster.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    bench.pod("queue", "StatefulSet", "shop-queue")
     with bench.world.change() as state:
         state["queue"] = {"ready": ready}
 

@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.apiserver.played_engines import PlayedDatabase
 from tests.unit.runtime.benches import KEY, Bench
 
+from hcs_operator.decide.database.steps import SqlStep, subject
 from hcs_operator.kube.errors import Unavailable
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
+from hcs_operator.mysql.errors import Refused
 from hcs_operator.observe.store import Key
+from hcs_operator.observe.warnings import ASKED_AGAIN
 from hcs_operator.runtime.queue import Result
-from hcs_operator.runtime.reconcile import GONE, MOVING
+from hcs_operator.runtime.reconcile import GONE, MOVING, Reconciler
 
 pytestmark = pytest.mark.unit
 
@@ -68,6 +72,25 @@ async def test_a_deleted_stack_is_left_to_the_garbage_collector(bench: Bench) ->
     assert (bench.cluster.writes, bench.kinds()) == ([], set())
 
 
+async def test_secrets_of_an_earlier_life_are_waited_out_and_never_used(bench: Bench) -> None:
+    stack = bench.stack({})
+    await bench.look(times=2)
+    left = {ref: document for ref, document in bench.cluster.objects.items() if ref.kind == "Secret"}
+    await bench.cluster.delete(Ref(STACK_KIND, *KEY), stack["metadata"]["uid"])
+    bench.stack({})
+    for document in left.values():
+        bench.cluster.put(document)  # the garbage collector has not come yet
+    bench.cluster.writes.clear()
+    assert (await bench.look()).requeue_after == MOVING
+    assert bench.condition("Reconciling")["reason"] == "WaitingForDeletion"
+    assert "Secret shop-ca " in bench.condition("Reconciling")["message"]
+    assert [verb for verb, ref in bench.cluster.writes if ref.kind != "Event"] == ["apply/status"]
+    for ref in left:
+        await bench.cluster.delete(ref, bench.cluster.objects[ref]["metadata"]["uid"])
+    await bench.look(times=2)
+    assert all(bench.cluster.objects[ref]["data"] != left[ref]["data"] for ref in left)
+
+
 async def test_a_namespace_being_deleted_is_looked_at_rarely_and_without_error(bench: Bench) -> None:
     bench.stack({})
     bench.cluster.terminating.add("shop")
@@ -94,6 +117,78 @@ async def test_a_restarted_operator_goes_on_without_a_write(bench: Bench, tmp_pa
             again.process.store.put(document)
     await again.look(times=2)
     assert [write for write in again.cluster.writes if write[0] != "apply/status"] == []
+
+
+async def test_a_copy_of_a_pod_with_its_labels_breaks_no_look(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": "db"}
+    metadata = {"name": "dbg", "namespace": "shop", "labels": labels}
+    bench.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    bench.cluster.writes.clear()
+    assert not (await bench.look()).failed
+    assert bench.cluster.writes == []
+
+
+async def test_a_broker_that_is_slow_once_turns_nothing_and_a_second_time_it_is_told(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    bench.pod("queue", "StatefulSet", "shop-queue")
+    await bench.look(times=2)
+    assert bench.condition("QueueHealthy")["status"] == "True"
+    with bench.world.change() as state:
+        state["queue"] = {"down": True}
+    bench.cluster.writes.clear()
+    bench.now += 5
+    assert (await bench.look()).requeue_after == MOVING
+    assert bench.cluster.writes == []
+    bench.now += MOVING
+    await bench.look()
+    assert bench.condition("QueueHealthy")["status"] == "False"
+
+
+async def test_a_quota_that_refuses_an_engines_pod_is_told(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    uid = bench.cluster.objects[Ref("StatefulSet", "shop", "shop-cache")]["metadata"]["uid"]
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "shop"}, "type": "Warning"}
+    about = {"reason": "FailedCreate", "message": "exceeded quota: small", "involvedObject": {"uid": uid}}
+    bench.cluster.put({**event, **about})
+    bench.now += ASKED_AGAIN
+    await bench.look()
+    assert bench.condition("Stalled")["reason"] == "FailedCreate"
+    assert "cache cannot make its pods: exceeded quota: small" in bench.condition("Stalled")["message"]
+
+
+class Stubborn(PlayedDatabase):
+    """One instance refuses every step."""
+
+    refuses = "shop-replica-0-0"
+
+    async def perform(self, step: SqlStep) -> None:
+        if subject(step) == self.refuses:
+            raise Refused("error 3862: no room on the device")
+        await super().perform(step)
+
+
+async def test_a_step_that_fails_at_one_reader_is_told_when_it_fails_again_and_starves_no_other(bench: Bench) -> None:
+    stubborn = Stubborn(bench.world)
+    assert isinstance(bench.process.handler, Reconciler)
+    bench.process.handler.hands.database = stubborn
+    bench.stack({})
+    await bench.look(times=3)
+    bench.pod("db", "StatefulSet", "shop-db-0")
+    for ordinal in (0, 1):
+        bench.pod("replica", "StatefulSet", "shop-replica-0", ordinal)
+    await bench.look(times=12)
+    states = {entry["name"]: entry["state"] for entry in bench.status()["database"]["instances"]}
+    assert states["shop-replica-0-1"] == "Following"
+    assert bench.condition("Stalled")["reason"] == "StatementRefused"
+    assert "shop-replica-0-0 cannot be given a copy of the data" in bench.condition("Stalled")["message"]
+    assert "no room on the device" in bench.condition("Stalled")["message"]
+    stubborn.refuses = ""
+    await bench.look(times=4)
+    assert bench.condition("Stalled")["status"] == "False"
 
 
 JSON = st.recursive(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hcs_operator.api.names import COMPONENTS, Names
+from hcs_operator.api.names import COMPONENTS, STATEFUL, Names
 from hcs_operator.api.observed import (
     CacheState,
     Child,
@@ -19,7 +19,6 @@ from hcs_operator.api.observed import (
 )
 from hcs_operator.api.spec import Stack, StackSpec
 from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.status.components import STATEFUL
 
 NOW = 1_800_000_000.0
 SINGLE = Reason("SingleMember", "One member is online.")

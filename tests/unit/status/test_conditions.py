@@ -20,6 +20,7 @@ from hcs_operator.api.observed import Child, Gate, Outlook, Reason, Scaling
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.status.facts import Facts, Verdict
 from hcs_operator.status.render import judged
+from hcs_operator.status.times import stamp
 
 
 def verdicts(look: Outlook | None = None, spec: dict[str, Any] | None = None) -> dict[str, Verdict]:
@@ -133,6 +134,50 @@ def test_a_pod_may_be_without_a_node_for_a_moment_but_not_for_long() -> None:
     assert "spec.cache.resources" in verdicts(outlook(snapshot(pods=old)))["Stalled"].message
 
 
+QUOTA = 'pods "shop-gateway-1" is forbidden: exceeded quota: small'
+
+
+def test_a_deployment_whose_pods_are_refused_says_by_whom_once_it_lasts() -> None:
+    def look(since: str) -> Outlook:
+        refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA}
+        gateway = workload(2)
+        gateway["status"]["conditions"] = [{**refused, "lastTransitionTime": since}]
+        return outlook(snapshot(live={**snapshot().live, child("gateway"): gateway}, pods=without("gateway")))
+
+    found = verdicts(look(stamp(NOW - 60)))["Stalled"]
+    assert (found.status, found.reason) == ("True", "FailedCreate")
+    assert found.message.startswith("gateway cannot make its pods: ")
+    assert "exceeded quota: small" in found.message
+    assert not verdicts(look(stamp(NOW - 5)))["Stalled"].holds
+
+
+def test_a_deployment_that_runs_and_never_gets_ready_is_named() -> None:
+    overdue = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    slow = workload(2)
+    slow["status"]["conditions"] = [overdue]
+    live = {**snapshot().live, child("write-api"): slow}
+    found = verdicts(outlook(snapshot(live=live)))["Stalled"]
+    assert found.reason == "ProgressDeadlineExceeded"
+    assert "deployment/shop-write-api" in found.message
+    ready = (*without("write-api"), pod("write-api"), pod("write-api", name="b"))
+    assert not verdicts(outlook(snapshot(live=live, pods=ready)))["Stalled"].holds
+
+
+def test_statefulsets_and_jobs_without_pods_say_what_their_last_event_says() -> None:
+    for kind, name, component in (("StatefulSet", "shop-db-0", "db"), ("Job", "shop-migrate-1", "migrate")):
+        unmade = {Child(kind, name): Reason("FailedCreate", QUOTA)}
+        found = verdicts(outlook(snapshot(unmade=unmade)))["Stalled"]
+        assert found.reason == "FailedCreate"
+        assert found.message.startswith(f"{component} cannot make its pods: ")
+
+
+def test_a_pod_whose_volume_cannot_be_mounted_sends_nobody_to_its_log() -> None:
+    problem = Reason("FailedMount", 'pod p waits to be started: secret "x" not found')
+    look = outlook(snapshot(pods=(*without("cache"), pod("cache", problem, ready=False, ip=""))))
+    found = verdicts(look)["Stalled"]
+    assert found.message == 'cache cannot be started: pod p waits to be started: secret "x" not found.'
+
+
 def test_a_missing_secret_is_named_with_its_keys_and_its_field() -> None:
     spec = {"workers": {"handlers": {"email": {"url": "smtp://mail", "secretRef": {"name": "mail"}}}}}
     found = verdicts(spec=spec)["Stalled"]
@@ -158,10 +203,13 @@ def test_a_database_password_that_mysql_would_refuse_is_named_and_not_shown() ->
     assert "x" * 33 not in found["Stalled"].message
 
 
-def test_a_migration_that_gave_up_says_how_it_is_tried_again() -> None:
-    job = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+def test_a_migration_that_gave_up_says_why_and_when_it_is_tried_again() -> None:
+    ended = {"type": "Failed", "status": "True", "message": "Job was active longer than specified deadline"}
+    job = {"status": {"conditions": [ended]}}
     found = verdicts(outlook(snapshot(live={**snapshot().live, Child("Job", "shop-migrate-1"): job})))["Stalled"]
     assert found.reason == "MigrationFailed"
+    assert "longer than specified deadline" in found.message
+    assert "made anew after 60 s" in found.message
     assert "kubectl delete job shop-migrate-1" in found.message
 
 

@@ -5,6 +5,7 @@ States of a stack's database, told by the claim in status and by what lies in th
 | claim | bootstrapped | seed's data      | then                                                          |
 |-------|--------------|------------------|---------------------------------------------------------------|
 | none  | no           | none anywhere    | claim the lowest member                                       |
+| none  | no           | none, but a reader's volume is kept | stalled: it may hold the only copy         |
 | none  | no           | a group's row    | claim that very group: the volumes were kept                  |
 | any   | any          | rows, no row of a group | stalled: not ours to judge                             |
 | set   | no           | none             | found: write the row; the seed's agent bootstraps             |
@@ -131,12 +132,16 @@ def _claimed(
 
 
 def _copies(view: DatabaseView) -> list[str]:
-    return [reader.instance.name for reader in view.of(Role.READER) if reader.facts and reader.facts.gtid_executed]
+    """Name what holds rows or may do so. A reader is made after the founding: a volume without its pod is older."""
+    readers = view.of(Role.READER)
+    asked = {f"data-{reader.instance.name}" for reader in readers}
+    holding = [reader.instance.name for reader in readers if reader.facts and reader.facts.gtid_executed]
+    return [*holding, *(f"volume claim {claim}" for claim in view.kept if claim not in asked)]
 
 
 def _lost(view: DatabaseView, seed: InstanceView) -> Reason:
     copies = _copies(view)
-    still = f" {', '.join(copies)} still hold a copy." if copies else ""
+    still = f" A copy may be left in: {', '.join(copies)}." if copies else ""
     return Reason(
         "VolumeLost",
         f"{seed.instance.name} came back without its data; an empty database is not put in its place.{still} Restore "

@@ -13,7 +13,7 @@ Labels = Mapping[str, Mapping[str, str | None]]
 
 @dataclass(frozen=True)
 class DatabasePlan:
-    """What one look at a database asks for. `steps` are done in order; the first that fails ends the look."""
+    """What one look at a database asks for. `steps` are done in order; one that fails stops no other."""
 
     steps: tuple[Step, ...] = ()
     labels: Labels = field(default_factory=dict)

@@ -24,16 +24,20 @@ def plan(
     journal: Mapping[str, Any] | None,
     now: float,
     leaving: frozenset[str] = frozenset(),
+    failed: tuple[str, ...] = (),
 ) -> DatabasePlan:
     """Judge a look.
 
-    `previous` is `status.database`, `journal` is `status.journal`, `now` Unix seconds, `leaving` the readers to drain.
+    `previous` is `status.database`, `journal` is `status.journal`, `now` Unix seconds, `leaving` the readers to drain,
+    `failed` the instances at which the last step failed: where only one can be served, the others come first.
     """
     claim = previous.get("claim")
     bootstrapped = bool(previous.get("bootstrapped"))
     leader = primary(view, claim["groupName"]) if claim else None
     finding = Finding() if leader else founding(view, claim, bootstrapped=bootstrapped)
-    readers = _readers(view, previous, journal, now, leaving, leader, claim)
+    readers = _readers(view, previous, journal, now, leaving, leader)
+    if leader is not None and claim is not None and view.replication is not None:
+        readers.cares.update(_cares(view, leader, claim["groupName"], readers, failed))
     rolling = roll(view, leader, _settled(view, readers))
     report = Report(view, leader, readers.cares, readers.drains, readers.eligible())
     return DatabasePlan(
@@ -78,7 +82,6 @@ def _readers(
     now: float,
     leaving: frozenset[str],
     leader: InstanceView | None,
-    claim: Mapping[str, Any] | None,
 ) -> ReaderJudgements:
     before = {it["name"]: it for it in previous.get("instances") or ()}
     verdicts = {
@@ -96,13 +99,12 @@ def _readers(
         for reader in view.of(Role.READER)
         if reader.instance.name in leaving
     }
-    readers = ReaderJudgements({}, drains, verdicts)
-    if leader is not None and claim is not None and view.replication is not None:
-        readers.cares.update(_cares(view, leader, claim["groupName"], readers))
-    return readers
+    return ReaderJudgements({}, drains, verdicts)
 
 
-def _cares(view: DatabaseView, leader: InstanceView, group_name: str, readers: ReaderJudgements) -> dict[str, Care]:
+def _cares(
+    view: DatabaseView, leader: InstanceView, group_name: str, readers: ReaderJudgements, failed: tuple[str, ...]
+) -> dict[str, Care]:
     assert view.replication is not None
     around = Surroundings(
         leader,
@@ -112,7 +114,8 @@ def _cares(view: DatabaseView, leader: InstanceView, group_name: str, readers: R
         view.of(Role.MEMBER),
     )
     cares: dict[str, Care] = {}
-    for reader in view.of(Role.READER):
+    tries = {name: number for number, name in enumerate(failed)}
+    for reader in sorted(view.of(Role.READER), key=lambda it: tries.get(it.instance.name, -1)):
         if reader.instance.name in readers.drains:
             continue
         cares[reader.instance.name] = care = readers_.care(reader, around)

@@ -21,17 +21,26 @@ class Report(NamedTuple):
 
 
 def labels(report: Report) -> Labels:
-    """Return role and read labels; they serve people and simple clients, the services ask the group itself."""
-    wanted: dict[str, dict[str, str | None]] = {}
-    for it in report.view.instances:
-        read = "eligible" if it.instance.name in report.eligible else None
-        wanted[it.pod.name] = {ROLE_LABEL: _role(report, it), READ_LABEL: read}
-    return wanted
+    """Return role and read labels; they serve people and simple clients, the services ask the group itself.
+
+    An instance that does not answer us while its pod is ready keeps its own: its clients may well get answers, and a
+    Service without endpoints serves nobody. Only what another one leads or what is leaving is taken from it.
+    """
+    return {it.pod.name: {ROLE_LABEL: _role(report, it), READ_LABEL: _read(report, it)} for it in report.view.instances}
+
+
+def _read(report: Report, it: InstanceView) -> str | None:
+    if it.facts is None and it.pod.ready and it.instance.name not in report.drains:
+        return it.pod.labels.get(READ_LABEL)
+    return "eligible" if it.instance.name in report.eligible else None
 
 
 def _role(report: Report, it: InstanceView) -> str | None:
     if it is report.leader:
         return "primary"
+    if it.facts is None and it.pod.ready:
+        known = it.pod.labels.get(ROLE_LABEL)
+        return None if known == "primary" and report.leader else known
     member = it.instance.role is Role.MEMBER and it.facts is not None
     return "secondary" if member and it.facts and it.facts.group.role == "SECONDARY" else None
 

@@ -6,6 +6,7 @@ Every step can be repeated: it checks what it finds and does what is left. None 
 from dataclasses import dataclass, field
 
 from hcs_operator.api.database import Access, Instance
+from hcs_operator.api.observed import Reason
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,33 @@ Step = Claim | Found | Clone | Follow | Resume | Quiesce | Close | Recreate
 
 SqlStep = Found | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
+
+
+def subject(step: Step) -> str:
+    """Name the instance that a step is about."""
+    match step:
+        case Claim():
+            return step.seed
+        case Found():
+            return step.seed.name
+        case Recreate():
+            return step.pod
+    return step.reader.name
+
+
+def failing(step: Step, word: str, error: str) -> Reason:
+    """Tell of a step that fails at each look; `word` and `error` are the instance's."""
+    match step:
+        case Clone():
+            what = "given a copy of the data"
+        case Follow() | Resume():
+            what = "made to follow the primary"
+        case Close():
+            what = "closed to writes"
+        case Quiesce():
+            return Reason(word, f"The replication of {step.reader.name} cannot be stopped: {error}")
+        case Claim() | Found() | Recreate():
+            return Reason(word, f"The database cannot be set up on {subject(step)}: {error}")
+    name = step.reader.name
+    remedy = f"if that does not pass, delete the volume claim and the pod of {name}: it is copied anew"
+    return Reason(word, f"{name} cannot be {what}: {error.rstrip('.')}; {remedy}")
