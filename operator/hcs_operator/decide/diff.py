@@ -1,7 +1,8 @@
 """Does a live object still carry what we want of it? And if not: which field, in words, differs first.
 
 Only fields we own are compared (the desired document is a subset of the live one): what the API server fills in, what
-other managers added to keyed lists and maps, is none of our business. A field that we stop wanting is not seen here;
+other managers added to keyed lists and maps, is none of our business. Selectors have one owner and compare as a whole:
+a label more, and a Service chooses no pod. A field that we stop wanting is not seen here;
 the `highconcurrency.dev/applied-hash` annotation, which is part of every applied document, sees it.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from hcs_operator.api.fields import Path, keyed, merge_keys
+from hcs_operator.api.fields import WHOLE, Path, keyed, merge_keys
 
 HASH_ANNOTATION = "highconcurrency.dev/applied-hash"
 
@@ -52,7 +53,8 @@ def _mapping(desired: Mapping[str, Any], live: Mapping[str, Any], path: Path) ->
         found = _value(value, live.get(name), (*path, name))
         if found:
             return found
-    return None
+    added = next((name for name in live if name not in desired), None) if WHOLE.intersection(path) else None
+    return None if added is None else _words((*path, added), live[added], None)
 
 
 def _list(desired: Sequence[Any], live: Sequence[Any], path: Path) -> str | None:

@@ -41,6 +41,29 @@ def test_a_list_with_one_owner_compares_as_a_whole() -> None:
     assert drift(want, {"rules": [{"verbs": ["get", "list"]}]}) == "rules.verbs 2 elements -> 1 elements"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "word"),
+    [
+        ({"selector": {"a": "b"}}, {"selector": {"a": "b", "x": "y"}}, "spec.selector.x y -> unset"),
+        (
+            {"podSelector": {"matchLabels": {"a": "b"}}},
+            {"podSelector": {"matchLabels": {"a": "b", "x": "y"}}},
+            "spec.podSelector.matchLabels.x y -> unset",
+        ),
+        ({"nodeSelector": {"a": "b"}}, {"nodeSelector": {"a": "b", "x": "y"}}, "spec.nodeSelector.x y -> unset"),
+        (
+            {"ingress": [{"ports": [{"port": 1, "protocol": "TCP"}]}]},
+            {"ingress": [{"ports": [{"port": 1, "protocol": "TCP"}], "from": [{"podSelector": {}}]}]},
+            "spec.ingress.from [{'podSelector': {}}] -> unset",
+        ),
+    ],
+    ids=["service", "policy", "node", "rule"],
+)
+def test_a_key_more_in_a_selector_is_drift(ours: dict[str, Any], theirs: dict[str, Any], word: str) -> None:
+    assert drift({"spec": ours}, {"spec": theirs}) == word
+    assert drift({"spec": ours}, {"spec": ours}) is None
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("1000m", "1"), ("0.5", "500m"), ("1024Mi", "1Gi"), (1, "1")])
 def test_equal_quantities_are_no_drift(ours: object, theirs: object) -> None:
     assert drift({"limits": {"cpu": ours}}, {"limits": {"cpu": theirs}}) is None
