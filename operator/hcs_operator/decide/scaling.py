@@ -2,7 +2,7 @@
 
 from hcs_operator.api.durations import seconds
 from hcs_operator.api.names import REPLICA, WORKER
-from hcs_operator.api.observed import CacheState, Child, Reason, Scaling, Snapshot
+from hcs_operator.api.observed import CacheState, Child, PodView, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.autoscaling import readers, workers
 from hcs_operator.decide.autoscaling.readers import ReaderSamples, ReaderState
@@ -40,15 +40,29 @@ def may_write(stack: Stack, scaling: Scaling) -> bool:
     return stack.spec.autoscaling.mode == "Auto" and not stack.spec.paused and scaling.conflict is None
 
 
+def busy_workers(snapshot: Snapshot) -> tuple[PodView, ...]:
+    """Return the workers with tasks in flight, and those that run and do not say.
+
+    One that is not ready may be among them: so much to do that its probes time out. One whose container has a problem
+    (crash loop, image) works on nothing.
+    """
+    return tuple(pod for pod in snapshot.of(WORKER) if pod.ip and pod.problem is None and not idle(snapshot, pod))
+
+
+def idle(snapshot: Snapshot, pod: PodView) -> bool:
+    """Say whether a worker has told that it works on nothing."""
+    seen = snapshot.inflight.get(pod.name)
+    return seen is not None and seen.tasks == 0
+
+
 def scale_workers(stack: Stack, snapshot: Snapshot, state: WorkerState | None) -> Scaling:
     """Return what the worker law makes of this look."""
     workload = worker_set(stack)
     current = _count(snapshot, workload)
     if current is None or stack.spec.autoscaling.mode == "Off":
         return Scaling(current or 0, None)
-    ready = snapshot.ready(WORKER)
-    idle = [pod for pod in ready if (seen := snapshot.inflight.get(pod.name)) is not None and seen.tasks == 0]
-    samples = WorkerSamples(snapshot.now, current, len(ready), len(ready) - len(idle), snapshot.queue)
+    ready, busy = len(snapshot.ready(WORKER)), len(busy_workers(snapshot))
+    samples = WorkerSamples(snapshot.now, current, ready, busy, snapshot.queue)
     found = workers.decide(samples, state, worker_law(stack))
     signals = {"arrivals": found.state.arrivals, "rate": found.state.rate or 0.0}
     return Scaling(current, found, snapshot.outside_scalers.get(workload), signals=signals)
