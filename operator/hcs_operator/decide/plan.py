@@ -38,8 +38,8 @@ class Memory:
 
     workers: WorkerState | None = None
     readers: ReaderState | None = None
-    leaving: frozenset[str] = frozenset()
-    """Readers that are being drained before the count is lowered."""
+    leaving: frozenset[str] | None = None
+    """Readers that are being drained before the count is lowered; None after a restart: then the journal knows."""
     leaving_why: Reason | None = None
 
 
@@ -75,13 +75,13 @@ class Plan:
 
 def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     """Return the plan for one look."""
-    snapshot = seen.snapshot
+    snapshot, memory = seen.snapshot, _reminded(memory, stack.status.get("journal") or {})
     database = plan_database(
         seen.database,
         previous=stack.status.get("database") or {},
         journal=stack.status.get("journal"),
         now=snapshot.now,
-        leaving=memory.leaving,
+        leaving=memory.leaving or frozenset(),
     )
     workers = scale_workers(stack, snapshot, memory.workers)
     readers = scale_readers(stack, snapshot, database, memory.readers)
@@ -90,7 +90,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted))
     leaving = _leaving(stack, readers, memory)
     reason = readers.recommendation.reason if readers.recommendation else None
-    why = memory.leaving_why if leaving and leaving == memory.leaving else reason
+    why = (memory.leaving_why if leaving and leaving == memory.leaving else None) or reason
     return Plan(
         documents=tuple(item.document for item in wanted if item.tier.name in opened.open),
         unwanted=unwanted(snapshot, stack.uid, {_child(item) for item in wanted}, kept(stack)),
@@ -111,6 +111,14 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
             leaving_why=why,
         ),
     )
+
+
+def _reminded(memory: Memory, journal: Mapping[str, str]) -> Memory:
+    """Return what is remembered, with the reader that a restarted operator finds on its way out."""
+    if memory.leaving is not None:
+        return memory
+    going = {journal["instance"]} if journal.get("operation") == "DrainReader" else ()
+    return replace(memory, leaving=frozenset(going))
 
 
 def pinned(stack: Stack, release: Release) -> dict[str, str]:

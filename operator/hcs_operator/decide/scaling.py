@@ -91,12 +91,15 @@ def cache_state(snapshot: Snapshot) -> CacheState | Reason | None:
 
 
 def _brake(stack: Stack, database: DatabasePlan) -> str | None:
-    """Say what keeps the readers' count where it is: lag, or an operation of the database under way."""
+    """Say what keeps the readers' count where it is: lag, or an operation of the database under way.
+
+    A drain is none: the load may come back while it lasts, and then the reader stays.
+    """
     limit = seconds(stack.spec.autoscaling.read_replicas.lag_brake)
     for reader, lag in database.lags.items():
         if lag > limit:
             return f"{reader} lags by {lag:.0f} s (brake at {limit:g} s)"
-    if database.journal is not None:
+    if database.journal is not None and database.journal["operation"] != "DrainReader":
         return f"the database is busy with {database.journal['operation']} of {database.journal['instance']}"
     return None if database.primary_ready else "the database has no primary"
 

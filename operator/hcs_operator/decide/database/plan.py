@@ -44,7 +44,7 @@ def plan(
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),
         drained=frozenset(name for name, it in readers.drains.items() if it.done),
-        lags={name: it.lag for name, it in readers.verdicts.items() if it.lag is not None},
+        lags={name: it.lag for name, it in readers.verdicts.items() if it.lag is not None and name not in leaving},
         waiting=_waiting(finding, leader, bootstrapped=bootstrapped),
         problem=finding.problem or rolling.problem or _first_problem(readers.cares),
         durability=durability(report),
