@@ -43,6 +43,8 @@ class Done:
     changed: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     events: tuple[Event, ...] = ()
+    counts: tuple[tuple[str, str], ...] = ()
+    """Tier and reason of each count written."""
 
 
 async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -78,7 +80,7 @@ async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:
 
 
 async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
-    changed, events = [], []
+    changed, events, counts = [], [], []
     workers, readers = Ref(*_placed(stack, worker_set(stack))), Ref(*_placed(stack, reader_set(stack)))
     if plan.workers_to is not None and plan.workers.recommendation is not None:
         current, wanted = plan.workers.current, plan.workers_to
@@ -90,11 +92,13 @@ async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
         if reached != current:
             changed.append(f"workers: {current} -> {reached}")
             events.append(scaled("Workers", current, reached, plan.workers.recommendation.reason))
+            counts.append(("workers", plan.workers.recommendation.reason.word))
     if plan.readers_to is not None and plan.readers_why is not None:
         await hands.kube.scale(readers, plan.readers_to)
         changed.append(f"read replicas: {plan.readers.current} -> {plan.readers_to}")
         events.append(scaled("ReadReplicas", plan.readers.current, plan.readers_to, plan.readers_why))
-    return Done(tuple(changed), events=tuple(events))
+        counts.append(("readReplicas", plan.readers_why.word))
+    return Done(tuple(changed), events=tuple(events), counts=tuple(counts))
 
 
 def _placed(stack: Stack, child: Child) -> tuple[str, str, str]:
@@ -106,4 +110,5 @@ def _joined(*parts: Done) -> Done:
         tuple(entry for part in parts for entry in part.changed),
         tuple(entry for part in parts for entry in part.problems),
         tuple(entry for part in parts for entry in part.events),
+        tuple(entry for part in parts for entry in part.counts),
     )

@@ -1,6 +1,6 @@
-"""Prometheus metrics of the operator: the queue, the looks, the writes, and what autoscaling saw and decided."""
+"""Prometheus metrics of the operator: the queue, the looks, and what autoscaling saw and decided."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,21 +20,18 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.looks = Histogram(
-            "hcs_operator_look_seconds", "One look at one stack.", ("result",), registry=self.registry
+            "hcs_operator_look_seconds",
+            "One look at one stack: done, namespace-gone, failed (the API server) or broke (a defect).",
+            ("result",),
+            registry=self.registry,
         )
         self.leading = Gauge("hcs_operator_leading", "1 while this process holds the lease.", registry=self.registry)
-        self.writes = Counter(
-            "hcs_operator_writes_total", "Writes to the API server.", ("verb", "kind"), registry=self.registry
-        )
         self.current = Gauge("hcs_autoscaler_current_replicas", "Replicas now.", TIER, registry=self.registry)
         self.recommended = Gauge(
             "hcs_autoscaler_recommended_replicas", "What the law wants.", TIER, registry=self.registry
         )
         self.decisions = Counter(
             "hcs_autoscaler_decisions_total", "Counts written.", ("tier", "reason"), registry=self.registry
-        )
-        self.busy_kills = Counter(
-            "hcs_autoscaler_busy_terminations_total", "Workers taken while busy.", registry=self.registry
         )
         self.ready = Gauge("hcs_autoscaler_queue_ready", "Messages waiting.", STACK, registry=self.registry)
         self.unacked = Gauge("hcs_autoscaler_queue_unacked", "Messages being worked on.", STACK, registry=self.registry)
@@ -71,6 +68,11 @@ class Metrics:
                 case ReaderState() as state:
                     self.misses.labels(*where).set(state.misses)
                     self.hit_ratio.labels(*where).set(state.hit_ratio or 0.0)
+
+    def wrote(self, counts: Iterable[tuple[str, str]]) -> None:
+        """Count what a look wrote: tier and reason of each."""
+        for tier, reason in counts:
+            self.decisions.labels(tier, reason).inc()
 
     def forget(self, namespace: str, stack: str) -> None:
         """Drop the series of a stack that is gone."""

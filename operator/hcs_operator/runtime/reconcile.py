@@ -4,6 +4,7 @@ Everything here may be repeated at any point: what is wanted is computed from wh
 before.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -54,16 +55,23 @@ class Reconciler:
 
     async def __call__(self, key: Key) -> Result:
         """Look at one stack and say when to look again. One stack's trouble never reaches another."""
-        with self.metrics.looks.labels("done").time():
-            try:
-                return await self._look(key)
-            except NamespaceGone:
-                return Result(requeue_after=GONE)
-            except KubeError as failure:
-                log.warning("look_failed", stack="/".join(key), error=str(failure))
-            except Exception:
-                log.exception("look_broke", stack="/".join(key))
-            return Result(failed=True)
+        begun = time.monotonic()
+        result, word = await self._answered(key)
+        self.metrics.looks.labels(word).observe(time.monotonic() - begun)
+        return result
+
+    async def _answered(self, key: Key) -> tuple[Result, str]:
+        """Return what comes of a look, and the word it is counted under."""
+        try:
+            return await self._look(key), "done"
+        except NamespaceGone:
+            return Result(requeue_after=GONE), "namespace-gone"
+        except KubeError as failure:
+            log.warning("look_failed", stack="/".join(key), error=str(failure))
+            return Result(failed=True), "failed"
+        except Exception:
+            log.exception("look_broke", stack="/".join(key))
+            return Result(failed=True), "broke"
 
     async def _look(self, key: Key) -> Result:
         body = self.eyes.store.get(Ref(STACK_KIND, *key))
@@ -79,6 +87,7 @@ class Reconciler:
         self.memories[key] = plan.memory
         done = await carry_out(self.hands, stack, seen, plan)
         settled = await report(self.hands, body, stack, seen, plan, done)
+        self.metrics.wrote(done.counts)
         self.metrics.saw(seen.snapshot, {"workers": plan.workers, "readReplicas": plan.readers})
         return Result(requeue_after=pace(plan, settled=settled))
 

@@ -27,7 +27,8 @@ class Bench:
     """A cluster in memory, watched by an operator whose looks the test orders."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster, world = Cluster(), World(folder / "world.json")
+        self.cluster, self.world = Cluster(), World(folder / "world.json")
+        world = self.world
         self.process = compose(Config(), self.cluster, PlayedDatabase(world), PlayedQueue(world), PlayedServices(world))
         self.cluster.watch(self._seen)
 
@@ -131,6 +132,41 @@ async def test_an_api_server_that_does_not_answer_is_a_failed_look(bench: Bench)
     assert await bench.look() == Result(failed=True)
     bench.cluster.refuse.clear()
     assert await bench.look() == Result(requeue_after=MOVING)
+
+
+async def test_looks_are_counted_by_how_they_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(word: str) -> float | None:
+        return bench.process.metrics.registry.get_sample_value("hcs_operator_look_seconds_count", {"result": word})
+
+    def broken(key: Key) -> Any:
+        raise ZeroDivisionError
+
+    bench.stack({})
+    await bench.look()
+    bench.cluster.refuse[("apply", Ref("StatefulSet", "shop", "shop-cache"))] = Unavailable("no answer")
+    await bench.look()
+    monkeypatch.setattr(bench.process.store, "children", broken)
+    assert await bench.look() == Result(failed=True)
+    assert [ended(word) for word in ("done", "failed", "broke", "namespace-gone")] == [1, 1, 1, None]
+
+
+async def test_a_count_that_is_written_is_counted_with_its_reason(bench: Bench) -> None:
+    owner = {"uid": bench.stack({})["metadata"]["uid"], "controller": True, "kind": STACK_KIND, "name": "shop"}
+    await bench.look(times=2)
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    for kind, component, status in (
+        ("Deployment", "worker", {}),
+        ("Pod", "queue", {"phase": "Running", "podIP": "10.0.0.1", "conditions": [ready]}),
+    ):
+        labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/component": component}
+        metadata = {"name": f"shop-{component}", "namespace": "shop", "labels": labels, "ownerReferences": [owner]}
+        bench.cluster.put({"kind": kind, "metadata": metadata, "spec": {}, "status": status})
+    with bench.world.change() as world:
+        world["queue"] = {"ready": 5000, "published": 5000}
+    await bench.look(times=2)
+    assert bench.cluster.objects[Ref("Deployment", "shop", "shop-worker")]["spec"]["replicas"] == 10
+    labels = {"tier": "workers", "reason": "Backlog"}
+    assert bench.process.metrics.registry.get_sample_value("hcs_autoscaler_decisions_total", labels) == 1
 
 
 async def test_a_restarted_operator_goes_on_without_a_write(bench: Bench, tmp_path: Path) -> None:
