@@ -37,6 +37,9 @@ def route(path: str, **other: object) -> dict[str, Any]:
 RULES: list[tuple[str, Any, Any, str]] = [
     ("autoscaling.workers", {"minReplicas": 2, "maxReplicas": 2}, {"minReplicas": 3, "maxReplicas": 2}, "lower it"),
     ("autoscaling.readReplicas", {"minReplicas": 1, "maxReplicas": 1}, {"minReplicas": 6}, "lower it"),
+    ("autoscaling.readReplicas.minReplicas", 1, 0, "greater than or equal to 1"),
+    ("autoscaling.readReplicas.hints.readsPerReplica", 0.001, 1e-320, "greater than or equal to 0.001"),
+    ("autoscaling.workers.hints.ratePerReplica", 0.001, 0.0009, "greater than or equal to 0.001"),
     ("autoscaling.workers.slo.maxWait", "1s", "999ms", "must be from 1s"),
     ("autoscaling.workers.idleTimeout", "5s", "4s", "must be from 5s"),
     ("autoscaling.readReplicas.lagBrake", "1s", "0s", "must be from 1s"),
