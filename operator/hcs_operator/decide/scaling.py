@@ -21,15 +21,16 @@ def reader_set(stack: Stack) -> Child:
     return Child("StatefulSet", stack.names.of(REPLICA))
 
 
-def counts(stack: Stack, snapshot: Snapshot) -> dict[str, int | None]:
+def counts(stack: Stack, snapshot: Snapshot, readers: int) -> dict[str, int | None]:
     """Return who owns which count, by component: a number stands in the document, None leaves it to `/scale`.
 
-    Autoscaling off means the spec's own number; a workload that somebody else's scaler targets is left to that one.
+    Autoscaling off means the spec's own number (of readers at least `readers`, since each is drained before it goes);
+    a workload that somebody else's scaler targets is left to that one.
     """
     off = stack.spec.autoscaling.mode == "Off"
     owned: dict[str, int | None] = {
         WORKER: stack.spec.workers.replicas if off else None,
-        REPLICA: stack.spec.read_replicas.replicas if off else None,
+        REPLICA: max(stack.spec.read_replicas.replicas, readers) if off else None,
     }
     prefix = stack.names.of("")
     return owned | {child.name.removeprefix(prefix).removesuffix("-0"): None for child in snapshot.outside_scalers}
@@ -71,13 +72,13 @@ def scale_workers(stack: Stack, snapshot: Snapshot, state: WorkerState | None) -
 def scale_readers(stack: Stack, snapshot: Snapshot, database: DatabasePlan, state: ReaderState | None) -> Scaling:
     """Return what the reader law makes of this look."""
     workload = reader_set(stack)
-    current = _count(snapshot, workload)
+    current, conflict = _count(snapshot, workload), snapshot.outside_scalers.get(workload)
     if current is None or stack.spec.autoscaling.mode == "Off":
-        return Scaling(current or 0, None)
+        return Scaling(current or 0, None, conflict)
     samples = ReaderSamples(snapshot.now, current, snapshot.reads, cache_state(snapshot), _brake(stack, database))
     found = readers.decide(samples, state, reader_law(stack))
     signals = {"misses": found.state.misses, "hitRatio": found.state.hit_ratio or 0.0}
-    return Scaling(current, found, snapshot.outside_scalers.get(workload), signals=signals)
+    return Scaling(current, found, conflict, signals=signals)
 
 
 def cache_state(snapshot: Snapshot) -> CacheState | Reason | None:

@@ -69,3 +69,41 @@ def test_a_restarted_operator_goes_on_with_the_drain_that_the_journal_tells_of()
 def test_a_drain_that_was_given_up_is_not_begun_again_by_the_journal() -> None:
     found = look(Memory(leaving=frozenset()))
     assert found.memory.leaving == frozenset()
+
+
+def off(replicas: int) -> dict[str, Any]:
+    return {"autoscaling": {"mode": "Off"}, "readReplicas": {"replicas": replicas}}
+
+
+def documented(found: Plan) -> int:
+    (document,) = [
+        it for it in found.documents if it["metadata"]["name"] == "shop-replica-0" and it["kind"] == "StatefulSet"
+    ]
+    return int(document["spec"]["replicas"])
+
+
+def test_with_autoscaling_off_readers_too_many_go_drained_and_one_by_one() -> None:
+    first = look(Memory(), leaver=FOLLOWING, journal=None, spec=off(1))
+    assert (documented(first), first.memory.leaving) == (2, GOING)
+    reading = look(first.memory, spec=off(1))
+    assert documented(reading) == 2
+    drained = look(reading.memory, leaver=replace(STOPPED, busy_reads=0), spec=off(1))
+    assert (documented(drained), drained.readers_to) == (1, None)
+
+
+def test_with_autoscaling_off_a_reader_asked_for_again_stays() -> None:
+    found = look(Memory(leaving=GOING), leaver=replace(STOPPED, busy_reads=0), spec=off(2))
+    assert (documented(found), found.memory.leaving) == (2, frozenset())
+
+
+def test_with_autoscaling_off_missing_readers_come_at_once() -> None:
+    assert documented(look(Memory(), leaver=FOLLOWING, journal=None, spec=off(5))) == 5
+
+
+def test_a_reader_whose_pod_was_never_made_needs_no_drain() -> None:
+    found = look(Memory(leaving=frozenset({"shop-replica-0-2"})), leaver=FOLLOWING, journal=None, spec=off(1), count=3)
+    assert documented(found) == 2
+
+
+def test_a_paused_stack_drains_nobody() -> None:
+    assert look(Memory(), leaver=FOLLOWING, journal=None, spec={**off(1), "paused": True}).memory.leaving == frozenset()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 def replicas(seen: Snapshot, spec: dict[str, object], name: str) -> int | None:
-    context = Context(images=IMAGES, replicas=counts(stack(spec), seen))
+    context = Context(images=IMAGES, replicas=counts(stack(spec), seen, 0))
     found = {item.document["metadata"]["name"]: item.document for item in desired(stack(spec), context)}
     count: int | None = found[name]["spec"].get("replicas")
     return count

@@ -43,7 +43,7 @@ def plan(
         journal=entry(readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),
-        drained=frozenset(name for name, it in readers.drains.items() if it.done),
+        drained=frozenset(name for name in leaving if name not in readers.drains or readers.drains[name].done),
         lags={name: it.lag for name, it in readers.verdicts.items() if it.lag is not None and name not in leaving},
         waiting=_waiting(finding, leader, bootstrapped=bootstrapped),
         problem=finding.problem or rolling.problem or _first_problem(readers.cares),
