@@ -1,6 +1,7 @@
 """What is changed by hand is put right; what is no longer wanted goes; what is paused is left alone."""
 
 import asyncio
+import copy
 
 import pytest
 
@@ -43,6 +44,29 @@ async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage
     await stage.until(right, 20, "the selector is right again")
     await stage.ready()
     assert any(reason == "Healed" and "queue -> cache" in message for reason, message in await stage.events())
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("Service", "selector"), ("NetworkPolicy", "podSelector"), ("PodDisruptionBudget", "selector")]
+)
+async def test_a_label_added_to_a_selector_is_taken_away(stage: Stage, kind: str, field: str) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    found = await stage.get(kind, "shop-gateway")
+    assert found is not None
+    before = copy.deepcopy(found["spec"][field])
+    chosen = found["spec"][field]
+    chosen.get("matchLabels", chosen)["x"] = "y"
+    await stage.kube.replace(found)
+
+    async def right() -> bool:
+        live = await stage.get(kind, "shop-gateway")
+        return live is not None and live["spec"][field] == before
+
+    await stage.until(right, 20, "the selector is right again")
+    await stage.ready()
+    assert any(reason == "Healed" and "x y -> unset" in message for reason, message in await stage.events())
 
 
 async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage) -> None:
