@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from typing import Any
 
 import pytest
 
@@ -175,16 +176,14 @@ async def test_a_failing_selftest_lowers_ready_and_says_why(stage: Stage) -> Non
     await stage.ready()
 
 
-async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
-    stage.operator()
-    await stage.create()
-    await stage.ready()
-    scaler = {
+def horizontal(stage: Stage, target: str) -> dict[str, Any]:
+    """A HorizontalPodAutoscaler of the user's."""
+    return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "mine", "namespace": stage.namespace},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-worker"},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
             "maxReplicas": 3,
             "metrics": [
                 {
@@ -194,6 +193,43 @@ async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
             ],
         },
     }
+
+
+async def test_a_tier_that_another_scaler_targets_keeps_its_count_and_gets_it_back(stage: Stage) -> None:
+    stage.operator()
+    await stage.create(gateway={"replicas": 2})
+    await stage.ready()
+    scaler = await stage.kube.create(horizontal(stage, "shop-gateway"))
+
+    async def told() -> bool:
+        return (await stage.condition("AutoscalingActive"))["reason"] == "ScalingConflict"
+
+    async def count() -> int:
+        found = await stage.get("Deployment", "shop-gateway")
+        assert found is not None
+        return int(found["spec"]["replicas"])
+
+    await stage.until(told, 20, "the conflict is told")
+    await stage.ready()
+    assert await count() == 2
+    await stage.kube.scale(Ref("Deployment", stage.namespace, "shop-gateway"), 3)
+    await asyncio.sleep(3)
+    await stage.ready()
+    assert await count() == 3
+    assert not [message for reason, message in await stage.events() if reason == "Healed"]
+    await stage.kube.delete(Ref.to(scaler), scaler["metadata"]["uid"])
+
+    async def back() -> bool:
+        return await count() == 2
+
+    await stage.until(back, 20, "the spec's count is back")
+
+
+async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    scaler = horizontal(stage, "shop-worker")
     await stage.kube.create(scaler)
 
     async def told() -> bool:
