@@ -1,6 +1,7 @@
 """What is changed by hand is put right; what is no longer wanted goes; what is paused is left alone."""
 
 import asyncio
+import copy
 import time
 from typing import Any
 
@@ -84,6 +85,29 @@ async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage
     await stage.until(right, 20, "the selector is right again")
     await stage.ready()
     assert any(reason == "Healed" and "queue -> cache" in message for reason, message in await stage.events())
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("Service", "selector"), ("NetworkPolicy", "podSelector"), ("PodDisruptionBudget", "selector")]
+)
+async def test_a_label_added_to_a_selector_is_taken_away(stage: Stage, kind: str, field: str) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    found = await stage.get(kind, "shop-gateway")
+    assert found is not None
+    before = copy.deepcopy(found["spec"][field])
+    chosen = found["spec"][field]
+    chosen.get("matchLabels", chosen)["x"] = "y"
+    await stage.kube.replace(found)
+
+    async def right() -> bool:
+        live = await stage.get(kind, "shop-gateway")
+        return live is not None and live["spec"][field] == before
+
+    await stage.until(right, 20, "the selector is right again")
+    await stage.ready()
+    assert any(reason == "Healed" and "x y -> unset" in message for reason, message in await stage.events())
 
 
 async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage) -> None:
@@ -207,16 +231,14 @@ async def test_pods_that_the_namespaces_limits_refuse_are_named_with_the_limit(s
     assert "1Mi" in (await stage.condition("Stalled"))["message"]
 
 
-async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
-    stage.operator()
-    await stage.create()
-    await stage.ready()
-    scaler = {
+def horizontal(stage: Stage, target: str) -> dict[str, Any]:
+    """A HorizontalPodAutoscaler of the user's."""
+    return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "mine", "namespace": stage.namespace},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-worker"},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
             "maxReplicas": 3,
             "metrics": [
                 {
@@ -226,6 +248,43 @@ async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
             ],
         },
     }
+
+
+async def test_a_tier_that_another_scaler_targets_keeps_its_count_and_gets_it_back(stage: Stage) -> None:
+    stage.operator()
+    await stage.create(gateway={"replicas": 2})
+    await stage.ready()
+    scaler = await stage.kube.create(horizontal(stage, "shop-gateway"))
+
+    async def told() -> bool:
+        return (await stage.condition("AutoscalingActive"))["reason"] == "ScalingConflict"
+
+    async def count() -> int:
+        found = await stage.get("Deployment", "shop-gateway")
+        assert found is not None
+        return int(found["spec"]["replicas"])
+
+    await stage.until(told, 20, "the conflict is told")
+    await stage.ready()
+    assert await count() == 2
+    await stage.kube.scale(Ref("Deployment", stage.namespace, "shop-gateway"), 3)
+    await asyncio.sleep(3)
+    await stage.ready()
+    assert await count() == 3
+    assert not [message for reason, message in await stage.events() if reason == "Healed"]
+    await stage.kube.delete(Ref.to(scaler), scaler["metadata"]["uid"])
+
+    async def back() -> bool:
+        return await count() == 2
+
+    await stage.until(back, 20, "the spec's count is back")
+
+
+async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    scaler = horizontal(stage, "shop-worker")
     await stage.kube.create(scaler)
 
     async def told() -> bool:

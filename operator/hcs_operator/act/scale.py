@@ -3,12 +3,17 @@
 Workers go in two phases: idle ones are marked as the cheapest to delete (once), asked to take nothing new, asked again
 what they work on, and only those that still say "nothing" are taken off the count. A drain lapses by itself
 (`DRAIN_TTL`), so a crash between the phases leaves no worker idle for good.
+
+Pods that are not ready are deleted before marked ones, whatever they work on
+(https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-down-a-replicaset).
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
 from hcs_operator.api.observed import PodView, Snapshot
+from hcs_operator.decide.scaling import busy_workers, idle
 from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import COUNTS, Kube, Ref
 from hcs_operator.observe.ports import ServicePort
@@ -27,11 +32,13 @@ async def out(kube: Kube, ref: Ref, count: int) -> None:
 async def workers_in(kube: Kube, services: ServicePort, snapshot: Snapshot, ref: Ref, change: tuple[int, int]) -> int:
     """Lower the workers' count from `change[0]` towards `change[1]` as far as idle pods allow; return the new count."""
     current, desired = change
+    if not all(pod.ready for pod in busy_workers(snapshot)):
+        return current
     token = snapshot.secrets.get(f"{snapshot.stack}-tokens", {}).get("drain", "")
-    absent = max(0, current - len(snapshot.ready("worker")))  # pods that are not ready are deleted first, marked or not
+    absent = max(0, current - len(snapshot.ready("worker")))  # these are deleted first, marked or not
     chosen = _idle(snapshot)[: max(0, current - desired - absent)]
     await _mark(kube, snapshot, chosen)
-    if not all([await _lets_go(services, pod, token) for pod in chosen]):
+    if not all(await asyncio.gather(*(_lets_go(services, pod, token) for pod in chosen))):
         # One that was marked may be busy by now: it must not be the one that goes, so nothing is lowered this time.
         await _unmark(kube, snapshot, chosen)
         return current
@@ -51,11 +58,7 @@ async def _lets_go(services: ServicePort, pod: PodView, token: str) -> bool:
 
 def _idle(snapshot: Snapshot) -> list[PodView]:
     """Return ready workers that say they do nothing, the youngest first: the old ones have warm caches."""
-    pods = [
-        pod
-        for pod in snapshot.ready("worker")
-        if (seen := snapshot.inflight.get(pod.name)) is not None and seen.tasks == 0
-    ]
+    pods = [pod for pod in snapshot.ready("worker") if idle(snapshot, pod)]
     return sorted(pods, key=lambda pod: (-pod.created_at, pod.name))
 
 

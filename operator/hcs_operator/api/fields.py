@@ -1,5 +1,5 @@
-"""How lists inside Kubernetes objects merge: which key names an element, and which lists belong to one owner as a
-whole.
+"""How lists and maps inside Kubernetes objects merge: which key names a list's element, and which lists and maps belong
+to one owner as a whole.
 
 Server-side apply merges a keyed list element by element and replaces every other list as a whole
 (https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy). The keys are those of the built-in
@@ -25,6 +25,11 @@ KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("spec", "ports"): ("port", "protocol"),
 }
 """By the last names of the path to the list (list elements themselves add nothing to a path)."""
+
+WHOLE = frozenset({"selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "ingress"})
+"""Maps (and what is in a policy's rules) that one owner owns as a whole: a key more makes them choose something else.
+Server-side apply replaces each of them (`structType: atomic`, `mapType: atomic`, `listType: atomic`).
+"""
 
 _DEFAULTS = {"protocol": "TCP"}
 

@@ -34,6 +34,7 @@ class PodView:
     uid: str
     component: str
     ip: str
+    """Empty while none of its containers runs."""
     node: str
     ready: bool
     deleting: bool

@@ -20,7 +20,7 @@ class WorkerObjective(Model):
 class WorkerHints(Model):
     """What the operator cannot know before it has measured it."""
 
-    rate_per_replica: float | None = Field(None, gt=0, le=1_000_000)
+    rate_per_replica: float | None = Field(None, ge=0.001, le=1_000_000)
     """Tasks a second that one worker does; unset: measured."""
 
 
@@ -44,7 +44,7 @@ class WorkerScaling(Model):
 class ReaderHints(Model):
     """What a reader can do."""
 
-    reads_per_replica: float = Field(2000, gt=0, le=1_000_000)
+    reads_per_replica: float = Field(2000, ge=0.001, le=1_000_000)
     """Reads a second that miss the cache and one reader serves."""
 
 
@@ -73,8 +73,8 @@ class ReaderScaling(Model):
 
     model_config = ConfigDict(json_schema_extra=_ORDERED)
 
-    min_replicas: int = Field(1, ge=0, le=20)
-    """Never fewer."""
+    min_replicas: int = Field(1, ge=1, le=20)
+    """Never fewer; none at all only with mode Off."""
     max_replicas: int = Field(5, ge=1, le=20)
     """Never more."""
     hints: ReaderHints = ReaderHints()

@@ -10,12 +10,32 @@ from hcs_operator.api.quantities import CacheSize, VolumeSize
 from hcs_operator.api.spec_tiers import PodTemplate, Resources, SecretReference
 
 RESERVED_CONFIG = (
-    *("binlog_format", "datadir", "enforce_gtid_consistency", "gtid_mode", "innodb_flush_log_at_trx_commit"),
-    *("local_infile", "log_bin", "log_replica_updates", "plugin_load", "plugin_load_add", "port", "relay_log"),
-    *("relay_log_recovery", "report_host", "require_secure_transport", "secure_file_priv", "server_id"),
-    *("skip_name_resolve", "skip_replica_start", "socket", "super_read_only", "sync_binlog", "sync_relay_log"),
+    # what is on disk when a commit is acknowledged, and what comes back after a crash
+    *("binlog_do_db", "binlog_error_action", "binlog_expire_logs_auto_purge", "binlog_expire_logs_seconds"),
+    *("binlog_format", "binlog_ignore_db", "innodb_data_file_path", "innodb_data_home_dir", "innodb_doublewrite"),
+    *("innodb_doublewrite_dir", "innodb_flush_log_at_trx_commit", "innodb_flush_method", "innodb_force_recovery"),
+    *("innodb_log_group_home_dir", "innodb_read_only", "innodb_undo_directory", "log_bin", "log_bin_index"),
+    *("sync_binlog", "tc_heuristic_recover", "datadir", "initialize", "initialize_insecure"),
+    # who has which transactions
+    *("enforce_gtid_consistency", "gtid_mode", "log_replica_updates", "log_slave_updates", "read_only", "relay_log"),
+    *("relay_log_index", "relay_log_purge", "relay_log_recovery", "replica_net_timeout"),
+    *("replica_preserve_commit_order", "replica_skip_errors", "report_host", "report_port", "server_id"),
+    *("super_read_only", "sync_relay_log"),
+    # how mysqld is reached, and what operator and agent rely on there
+    *("authentication_policy", "auto_generate_certs", "basedir", "bind_address", "chroot", "daemonize"),
+    *("early_plugin_load", "init_connect", "init_file", "init_replica", "init_slave", "local_infile", "mysqlx"),
+    *("offline_mode", "performance_schema", "pid_file", "plugin_dir", "plugin_load", "plugin_load_add", "port"),
+    *("require_secure_transport", "secure_file_priv", "socket", "tmpdir", "user"),
 )
-"""my.cnf keys that durability, replication or the operator's own access rest on."""
+"""my.cnf keys that durability, replication or the operator's own access rest on; mysqld takes abbreviations of them,
+too."""
+RESERVED_PREFIXES = (
+    *("admin_", "clone_ssl", "group_replication", "replicate_", "slave_", "ssl", "tls"),
+    # before any name: `skip_log_bin`, `disable_log_bin`, `loose_port`
+    # (https://dev.mysql.com/doc/refman/8.4/en/option-modifiers.html)
+    *("disable_", "enable_", "loose", "maximum_", "skip_"),
+)
+"""Beginnings of further such keys."""
 
 
 def _same(field: str) -> str:
@@ -67,8 +87,8 @@ class Database(Model):
                 ),
                 (
                     (
-                        f"self.all(key, !(key in {list(RESERVED_CONFIG)}) && "
-                        "!key.matches('^(group_replication|loose|ssl|tls)'))"
+                        f"self.all(key, !{list(RESERVED_CONFIG)}.exists(name, name.startsWith(key)) && "
+                        f"!key.matches('^({'|'.join(RESERVED_PREFIXES)})'))"
                     ),
                     "config may not set what durability, replication or access rest on: remove that key",
                 ),

@@ -39,9 +39,14 @@ class Context:
     operator_namespace: str = "hcs-system"
     """Where the operator runs: the only other namespace whose pods reach more than the gateway."""
     replicas: Mapping[str, int | None] = field(default_factory=dict)
-    """By component (worker, replica): the count to write; None or absent leaves it to `/scale`."""
+    """By component: the count to write; None leaves it to `/scale`. Absent: the spec's own, which workers and readers
+    have none of."""
     secret_hashes: Mapping[str, str] = field(default_factory=dict)
     """By Secret: a hash of its contents, for engines that read it only at their start."""
+
+    def count(self, component: str, wanted: int) -> int | None:
+        """Return a tier's own count; None where somebody else's scaler decides it."""
+        return self.replicas.get(component, wanted)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -45,9 +45,10 @@ def gateway(stack: Stack, context: Context) -> list[Document]:
     volume = {"name": "gateway", "configMap": {"name": name}}
     spec = stack.spec.gateway
     annotations = {"highconcurrency.dev/configuration": fingerprint(config)}
+    count = context.count(GATEWAY, spec.replicas)
     return [
         config_map(stack, name, GATEWAY, {"config.json": config}),
-        deployment(stack, context, GATEWAY, spec, count=spec.replicas, extra_volumes=[volume], annotations=annotations),
+        deployment(stack, context, GATEWAY, spec, count=count, extra_volumes=[volume], annotations=annotations),
     ]
 
 

@@ -21,9 +21,9 @@ def service_tiers(stack: Stack, context: Context) -> list[Document]:
     """The four Deployments behind the gateway."""
     spec = stack.spec
     return [
-        deployment(stack, context, WRITE_API, spec.write_api, count=spec.write_api.replicas),
-        deployment(stack, context, ASYNC_API, spec.async_api, count=spec.async_api.replicas),
-        deployment(stack, context, READ_API, spec.read_api, count=spec.read_api.replicas),
+        deployment(stack, context, WRITE_API, spec.write_api, count=context.count(WRITE_API, spec.write_api.replicas)),
+        deployment(stack, context, ASYNC_API, spec.async_api, count=context.count(ASYNC_API, spec.async_api.replicas)),
+        deployment(stack, context, READ_API, spec.read_api, count=context.count(READ_API, spec.read_api.replicas)),
         deployment(stack, context, WORKER, spec.workers, count=context.replicas.get(WORKER)),
     ]
 

@@ -1,24 +1,25 @@
 """Does a live object still carry what we want of it? And if not: which field, in words, differs first.
 
 Only fields we own are compared (the desired document is a subset of the live one): what the API server fills in, what
-other managers added to keyed lists and maps, is none of our business. A field that we stop wanting is not seen here;
+other managers added to keyed lists and maps, is none of our business. Selectors have one owner and compare as a whole:
+a label more, and a Service chooses no pod. A field that we stop wanting is not seen here;
 the `highconcurrency.dev/applied-hash` annotation, which is part of every applied document, sees it.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from hcs_operator.api.fields import Path, keyed, merge_keys
+from hcs_operator.api.fields import WHOLE, Path, keyed, merge_keys
+from hcs_operator.api.quantities import amount
 
 HASH_ANNOTATION = "highconcurrency.dev/applied-hash"
 
-_QUANTITIES = frozenset({"cpu", "memory", "storage", "ephemeral-storage", "sizeLimit", "divisor"})
-_SUFFIXES = {"m": "0.001", "": "1", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12"} | {
-    unit: str(1024**power) for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)
-}
+_AMOUNTS = frozenset({"requests", "limits"})
+_QUANTITIES = frozenset({"sizeLimit", "divisor"})
+_NANO = Decimal("1e-9")
 _DROPPED_WHEN_FALSE = frozenset({"publishNotReadyAddresses", "readOnly", "hostNetwork", "hostPID", "hostIPC"})
 """Fields that the API server leaves out when they are false. Elsewhere unset means something else than false."""
 _SHOWN = 60
@@ -52,7 +53,8 @@ def _mapping(desired: Mapping[str, Any], live: Mapping[str, Any], path: Path) ->
         found = _value(value, live.get(name), (*path, name))
         if found:
             return found
-    return None
+    added = next((name for name in live if name not in desired), None) if WHOLE.intersection(path) else None
+    return None if added is None else _words((*path, added), live[added], None)
 
 
 def _list(desired: Sequence[Any], live: Sequence[Any], path: Path) -> str | None:
@@ -76,20 +78,18 @@ def _list(desired: Sequence[Any], live: Sequence[Any], path: Path) -> str | None
 def _same(desired: Any, live: Any, path: Path) -> bool:
     if desired == live:
         return True
-    if path and path[-1] in _QUANTITIES and live is not None:
-        return quantity(desired) is not None and quantity(desired) == quantity(live)
+    if live is not None and (_QUANTITIES.intersection(path[-1:]) or _AMOUNTS.intersection(path[-2:-1])):
+        return _quantity(desired) is not None and _quantity(desired) == _quantity(live)
     if desired is False and path[-1:] and path[-1] in _DROPPED_WHEN_FALSE:
         return live is None
     return desired in ("", None) and live is None  # values the API server leaves out
 
 
-def quantity(value: Any) -> Decimal | None:
-    """Return a Kubernetes quantity as a number ("512Mi" -> 536870912); None when it is none."""
-    text = str(value).strip()
-    digits = text.rstrip("KMGTikm")
+def _quantity(value: Any) -> Decimal | None:
+    """Return a Kubernetes quantity as the API server keeps it, rounded up to a billionth; None when it is none."""
     try:
-        return Decimal(digits) * Decimal(_SUFFIXES[text[len(digits) :]])
-    except (InvalidOperation, KeyError):
+        return amount(str(value).strip()).quantize(_NANO, ROUND_UP)
+    except (ValueError, ArithmeticError):
         return None
 
 

@@ -41,8 +41,8 @@ class Memory:
 
     workers: WorkerState | None = None
     readers: ReaderState | None = None
-    leaving: frozenset[str] = frozenset()
-    """Readers that are being drained before the count is lowered."""
+    leaving: frozenset[str] | None = None
+    """Readers that are being drained before the count is lowered; None after a restart: then the journal knows."""
     leaving_why: Reason | None = None
     answers: Answers = field(default_factory=Answers)
     failed: tuple[str, ...] = ()
@@ -89,13 +89,13 @@ def doubt(seen: Seen, memory: Memory) -> tuple[Seen, Memory]:
 
 def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     """Return the plan for one look."""
-    snapshot = seen.snapshot
+    snapshot, memory = seen.snapshot, _reminded(memory, stack.status.get("journal") or {})
     database = plan_database(
         seen.database,
         previous=stack.status.get("database") or {},
         journal=stack.status.get("journal"),
         now=snapshot.now,
-        leaving=memory.leaving,
+        leaving=memory.leaving or frozenset(),
         failed=memory.failed,
     )
     if DATABASE in memory.answers.doubted:
@@ -103,11 +103,12 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     workers = scale_workers(stack, snapshot, memory.workers)
     readers = scale_readers(stack, snapshot, database, memory.readers)
     images = pinned(stack, release)
-    wanted = desired(stack, _context(stack, snapshot, images, release))
-    opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted))
     leaving = _leaving(stack, readers, memory)
+    staying = readers.current - (1 if leaving and leaving <= database.drained else 0)
+    wanted = desired(stack, _context(stack, snapshot, images, release, staying))
+    opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted))
     reason = readers.recommendation.reason if readers.recommendation else None
-    why = memory.leaving_why if leaving and leaving == memory.leaving else reason
+    why = (memory.leaving_why if leaving and leaving == memory.leaving else None) or reason
     return Plan(
         renewals=renewals(snapshot),
         volumes=volumes((item.document for item in wanted if item.tier.name in opened.open), snapshot),
@@ -116,7 +117,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         workers=workers,
         readers=readers,
         workers_to=_worker_count(stack, workers),
-        readers_to=_reader_count(stack, readers, database, leaving),
+        readers_to=_reader_count(stack, readers, staying),
         readers_why=why,
         gate=opened,
         images=images,
@@ -129,6 +130,14 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
             leaving_why=why,
         ),
     )
+
+
+def _reminded(memory: Memory, journal: Mapping[str, str]) -> Memory:
+    """Return what is remembered, with the reader that a restarted operator finds on its way out."""
+    if memory.leaving is not None:
+        return memory
+    going = {journal["instance"]} if journal.get("operation") == "DrainReader" else ()
+    return replace(memory, leaving=frozenset(going))
 
 
 def pinned(stack: Stack, release: Release) -> dict[str, str]:
@@ -151,7 +160,9 @@ def kept(stack: Stack) -> frozenset[Child]:
     return frozenset({Child("ConfigMap", names.authority), *(Child("Secret", name) for name in secrets)})
 
 
-def _context(stack: Stack, snapshot: Snapshot, images: Mapping[str, str], release: Release) -> Context:
+def _context(
+    stack: Stack, snapshot: Snapshot, images: Mapping[str, str], release: Release, readers_staying: int
+) -> Context:
     hashes = {
         name: _digest(*sorted(f"{key}={value}" for key, value in data.items()))
         for name, data in snapshot.secrets.items()
@@ -161,7 +172,7 @@ def _context(stack: Stack, snapshot: Snapshot, images: Mapping[str, str], releas
         images={part: named.get(part) or image for part, image in images.items()},
         cluster_domain=release.cluster_domain,
         operator_namespace=release.namespace,
-        replicas=counts(stack, snapshot),
+        replicas=counts(stack, snapshot, readers_staying),
         secret_hashes=hashes,
     )
 
@@ -189,22 +200,34 @@ def _worker_count(stack: Stack, scaling: Scaling) -> int | None:
     return found.desired
 
 
-def _leaving(stack: Stack, readers: Scaling, memory: Memory) -> frozenset[str]:
-    """Name the reader that is to go: the one with the highest ordinal, until it is gone or the load is back."""
+def _readers_wanted(stack: Stack, readers: Scaling) -> int | None:
+    """Return how many readers there shall be; None while that is for nobody here to say."""
+    if stack.spec.autoscaling.mode == "Off":
+        return None if readers.conflict or stack.spec.paused else stack.spec.read_replicas.replicas
     found = readers.recommendation
-    if found is None or not may_write(stack, readers) or found.desired > readers.current:
+    return found.desired if found is not None and may_write(stack, readers) else None
+
+
+def _leaving(stack: Stack, readers: Scaling, memory: Memory) -> frozenset[str]:
+    """Name the reader that is to go: the one with the highest ordinal, until it is gone, or is wanted after all.
+
+    A law that holds the count (it was just restarted, or sees no figures) does not say that the reader is wanted.
+    """
+    wanted = _readers_wanted(stack, readers)
+    if wanted is None or wanted > readers.current:
         return frozenset()
     last = frozenset({f"{reader_set(stack).name}-{readers.current - 1}"})
-    return last if found.desired < readers.current or memory.leaving == last else frozenset()
+    going = memory.leaving == last and stack.spec.autoscaling.mode != "Off"
+    return last if wanted < readers.current or going else frozenset()
 
 
-def _reader_count(stack: Stack, readers: Scaling, database: DatabasePlan, leaving: frozenset[str]) -> int | None:
+def _reader_count(stack: Stack, readers: Scaling, staying: int) -> int | None:
     found = readers.recommendation
     if found is None or not may_write(stack, readers):
         return None
     if found.desired > readers.current:
         return found.desired
-    return readers.current - 1 if leaving and leaving <= database.drained else None
+    return staying if staying < readers.current else None
 
 
 def _digest(*parts: str) -> str:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hcs_operator.api.fields import Path, keyed, merge_keys
+from hcs_operator.api.fields import WHOLE, Path, keyed, merge_keys
 
 Leaf = tuple[Any, ...]
 """A path whose steps are map keys, or tuples naming one element of a keyed list."""
+_WHOLE = {(name,) for name in WHOLE}
 
 
 def flatten(document: Mapping[str, Any]) -> dict[Leaf, Any]:
-    """Return every leaf by its path; lists that merge as a whole, and empty maps, are leaves."""
+    """Return every leaf by its path; lists and maps that merge as a whole, and empty maps, are leaves."""
     leaves: dict[Leaf, Any] = {}
     if document:
         _walk(document, (), (), leaves)
@@ -18,7 +19,7 @@ def flatten(document: Mapping[str, Any]) -> dict[Leaf, Any]:
 
 
 def _walk(value: Any, names: Path, path: Leaf, leaves: dict[Leaf, Any]) -> None:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and value and names[-1:] not in _WHOLE:
         for name, item in value.items():
             _walk(item, (*names, name), (*path, name), leaves)
         return

@@ -30,15 +30,16 @@ class Figures:
 async def ask(
     pods: Sequence[PodView], queue: QueuePort, services: ServicePort, *, queue_host: str, queue_password: str | None
 ) -> Figures:
-    """Return the figures of one stack; pods that are not ready are not asked."""
-    ready = [pod for pod in pods if pod.ready and pod.ip and not pod.deleting]
+    """Return the figures of one stack. Pods that are not ready are not asked, but for what a worker works on."""
+    running = [pod for pod in pods if pod.ip and not pod.deleting]
+    ready = [pod for pod in running if pod.ready]
     has_queue = any(pod.component == "queue" for pod in ready) and queue_password is not None
     asked = {component: _of(ready, component) for component in SELFTESTED}
     figures, tests, reads, inflight = await asyncio.gather(
         queue.figures(queue_host, queue_password or "") if has_queue else _nothing(),
         asyncio.gather(*(_each(asked[component], services.selftest) for component in SELFTESTED)),
         _each(asked["read-api"], services.cache_counters),
-        _each(_of(ready, "worker"), services.inflight),
+        _each(_of(running, "worker"), services.inflight),
     )
     return Figures(
         queue=figures,

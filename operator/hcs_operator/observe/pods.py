@@ -11,6 +11,8 @@ from hcs_operator.api.observed import PodView, Reason
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a healthy start."""
 _ENDED = frozenset({"Succeeded", "Failed"})
+_LISTENS_NOT = frozenset({"Pending", "Succeeded", "Failed"})
+"""Phases in which no container runs; the address may have gone to another pod already."""
 _CRASHES = 2
 """Restarts from which on a terminated container counts as a problem."""
 
@@ -25,7 +27,7 @@ def pod_view(pod: Mapping[str, Any], warning: Reason | None = None) -> PodView:
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         component=(metadata.get("labels") or {}).get(COMPONENT, ""),
-        ip=status.get("podIP") or "",
+        ip="" if status.get("phase") in _LISTENS_NOT else status.get("podIP") or "",
         node=spec.get("nodeName") or "",
         ready=is_ready and status.get("phase") == "Running",
         deleting=bool(metadata.get("deletionTimestamp")),

@@ -1,6 +1,6 @@
 """Whether the operator decides and writes the numbers of workers and read replicas."""
 
-from hcs_operator.api.observed import Reason, Scaling
+from hcs_operator.api.observed import Child, Reason, Scaling
 from hcs_operator.status.facts import Facts, Verdict, no, unknown, yes
 
 
@@ -26,6 +26,9 @@ def _as_seen(facts: Facts) -> Verdict:
     for tier, scaling in tiers:
         if scaling.conflict:
             return no("ScalingConflict", _conflict(tier, scaling))
+    targeted = min(facts.snapshot.outside_scalers.items(), default=None)
+    if targeted:
+        return no("ScalingConflict", _targeted(*targeted))
     if isinstance(facts.snapshot.queue, Reason):
         return no(facts.snapshot.queue.word, f"The number of workers is held: {facts.snapshot.queue.message}")
     if all(scaling.recommendation is None for _, scaling in tiers):
@@ -37,4 +40,14 @@ def _conflict(tier: str, scaling: Scaling) -> str:
     return (
         f"{scaling.conflict} also decides the number of {tier}: delete it, or set spec.autoscaling.mode to Recommend; "
         "until then nothing is written"
+    )
+
+
+def _targeted(workload: Child, scaler: str) -> str:
+    name = f"{workload.kind} {workload.name}"
+    if workload.kind == "StatefulSet":
+        return f"{scaler} also decides the number of pods of {name}, which must stay as it is: delete that scaler"
+    return (
+        f"{scaler} decides the number of pods of {name}, and the spec's replicas are not written: delete that scaler "
+        "to have them count again. Workers and read replicas go on following the load"
     )

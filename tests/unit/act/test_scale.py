@@ -1,5 +1,6 @@
 """Scale-in takes idle workers only: marked, drained, asked again, and then taken off the count."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,11 +16,15 @@ WORKER = Ref("Deployment", "shop", "shop-worker")
 
 @dataclass
 class Workers:
-    """Plays the workers' admin ports; `late` get a task between the two questions."""
+    """Plays the workers' admin ports; `late` get a task between the two questions, `mute` do not say what they do."""
 
     busy: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    unready: set[str] = field(default_factory=set)
+    mute: set[str] = field(default_factory=set)
+    answered: list[str] = field(default_factory=list)
+    together: int = 0
     drained: list[str] = field(default_factory=list)
 
     async def selftest(self, pod: str, ip: str) -> Selftest:
@@ -31,6 +36,9 @@ class Workers:
     async def drain(self, ip: str, token: str, ttl_seconds: int) -> bool:
         assert token == "t0ken"
         self.drained.append(ip)
+        await asyncio.sleep(0)
+        self.together = max(self.together, len(self.drained) - len(self.answered))
+        self.answered.append(ip)
         return ip not in self.silent
 
     async def inflight(self, pod: str, ip: str) -> Inflight | None:
@@ -67,7 +75,7 @@ async def scale_in(
                 "worker",
                 name,
                 "n",
-                True,
+                name not in workers.unready,
                 False,
                 float(number),
                 0.0,
@@ -78,7 +86,8 @@ async def scale_in(
             )
         )
     cluster.writes.clear()
-    inflight = {pod.name: Inflight(pod.name, int(pod.name in workers.busy), 0.0, draining=False) for pod in pods}
+    asked = [pod.name for pod in pods if pod.name not in workers.mute]
+    inflight = {name: Inflight(name, int(name in workers.busy), 0.0, draining=False) for name in asked}
     snapshot = Snapshot(
         "shop", "shop", 0.0, {}, pods=tuple(pods), inflight=inflight, secrets={"shop-tokens": {"drain": "t0ken"}}
     )
@@ -127,3 +136,20 @@ async def test_a_mark_is_written_once() -> None:
 async def test_all_go_when_all_are_idle_and_none_is_wanted() -> None:
     count, _ = await scale_in(Workers(), 2, 0)
     assert count == 0
+
+
+@pytest.mark.parametrize("workers", [Workers(unready={"w0"}, busy={"w0"}), Workers(unready={"w0"}, mute={"w0"})])
+async def test_while_an_unready_worker_may_be_busy_none_goes_as_it_would_be_the_first(workers: Workers) -> None:
+    count, cluster = await scale_in(workers, 3, 1)
+    assert (count, cluster.writes) == (3, [])
+
+
+async def test_an_unready_worker_that_says_it_does_nothing_goes_first() -> None:
+    count, cluster = await scale_in(Workers(unready={"w0"}), 3, 2)
+    assert (count, marks(cluster)) == (2, set())
+
+
+async def test_all_chosen_are_asked_at_once_so_that_no_promise_lapses() -> None:
+    workers = Workers()
+    await scale_in(workers, 4, 1)
+    assert workers.together == 3

@@ -33,6 +33,9 @@ def test_fields_of_another_version_are_ignored() -> None:
         ({"autoscaling": {"workers": {"slo": {"maxWait": "0s"}}}}, "must be from 1s"),
         ({"database": {"resources": {"limits": {"memory": "lots"}}}}, "is no quantity"),
         ({"gateway": {"rateLimit": {"trustedProxies": ["10.0.0.0/40"]}}}, "spec.gateway.rateLimit.trustedProxies"),
+        ({"autoscaling": {"readReplicas": {"minReplicas": 0}}}, "spec.autoscaling.readReplicas.minReplicas"),
+        ({"autoscaling": {"readReplicas": {"hints": {"readsPerReplica": 1e-320}}}}, "readsPerReplica"),
+        ({"autoscaling": {"workers": {"hints": {"ratePerReplica": 1e-320}}}}, "ratePerReplica"),
         ({"gateway": {"replicas": "two"}}, "spec.gateway.replicas"),
         (
             {

@@ -9,6 +9,7 @@ from tests.unit.build.stacks import FULL, IMAGES, built, context, stack
 from hcs_operator.api.labels import labels
 from hcs_operator.api.names import SERVICE_COMPONENTS
 from hcs_operator.api.spec import StackSpec
+from hcs_operator.api.spec_engines import RESERVED_CONFIG, RESERVED_PREFIXES
 from hcs_operator.build import Context, Tier, desired
 
 SPECS = {"smallest": {}, "full": FULL}
@@ -211,6 +212,36 @@ def test_the_buffer_pool_follows_the_memory_limit() -> None:
     assert pool("1Gi") == "innodb_buffer_pool_size=256M"
     assert pool("16Gi") == "innodb_buffer_pool_size=9230M"
     assert pool("1.5Gi") == "innodb_buffer_pool_size=384M"
+
+
+FREE = {
+    "character_set_server",
+    "default_time_zone",
+    "innodb_buffer_pool_size",
+    "innodb_redo_log_capacity",
+    "max_connections",
+    "performance_schema_consumer_events_statements_cpu",
+}
+"""Of the keys that are set here, those that a user may set otherwise."""
+
+
+def test_what_my_cnf_sets_is_refused_to_users_or_known_to_be_theirs() -> None:
+    found = built(replica=1)
+    lines = [
+        line.partition("=")[0]
+        for name in ("db", "replica")
+        for line in found[f"ConfigMap/shop-{name}-0"]["data"]["my.cnf"].splitlines()
+        if "=" in line
+    ]
+    refused = {key for key in lines if key in RESERVED_CONFIG or key.startswith(RESERVED_PREFIXES)}
+    assert set(lines) - refused == FREE
+
+
+@pytest.mark.parametrize(
+    "key", ["innodb_doublewrite", "disable_log_bin", "skip_networking", "bind_address", "init_file"]
+)
+def test_what_would_weaken_durability_or_open_a_door_is_refused(key: str) -> None:
+    assert key in RESERVED_CONFIG or key.startswith(RESERVED_PREFIXES)
 
 
 def test_a_received_transaction_outlives_a_crash_on_members_and_a_reader_starts_clean() -> None:

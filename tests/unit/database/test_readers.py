@@ -254,8 +254,18 @@ def test_the_start_of_a_drain_outlives_the_operator() -> None:
     assert later.journal["startedAt"] == JOURNAL["startedAt"]
 
 
-def test_a_reader_that_does_not_answer_can_go_at_once() -> None:
-    assert leaving(None).drained == frozenset({"shop-replica-0-1"})
+@pytest.mark.parametrize(
+    ("ready", "waited", "gone"),
+    [(True, 0.0, False), (True, 59.0, False), (True, 60.0, True), (False, 0.0, True)],
+    ids=["one silent look", "silent for long", "timed out", "its pod is not ready"],
+)
+def test_a_silent_reader_goes_when_its_pod_is_silent_too_or_the_time_is_over(
+    ready: bool, waited: float, gone: bool
+) -> None:
+    seen = reader(None, 1, ready=ready)
+    leaves = frozenset({"shop-replica-0-1"})
+    found = planned(reader(FOLLOWING, 0), seen, leaving=leaves, journal=JOURNAL, now=START + waited)
+    assert (found.drained == leaves) is gone
 
 
 def test_a_reader_that_may_stay_after_all_is_resumed() -> None:

@@ -15,10 +15,10 @@ WARM = CacheState(keys=1000, uptime_seconds=10_000, used_bytes=1)
 
 
 class Play:
-    """Plays looks each ten seconds with a rate of misses; the counts decided on are carried out at once."""
+    """Plays looks each ten seconds with a rate of misses; the counts decided on are carried out at once, or never."""
 
-    def __init__(self, current: int = 1, law: ReaderLaw = LAW) -> None:
-        self.now, self.current, self.law = 0.0, current, law
+    def __init__(self, current: int = 1, law: ReaderLaw = LAW, *, obeyed: bool = True) -> None:
+        self.now, self.current, self.law, self.obeyed = 0.0, current, law, obeyed
         self.hits = self.misses = 0
         self.state: ReaderState | None = None
         self.found: Recommendation | None = None
@@ -32,7 +32,8 @@ class Play:
             self.hits += 900
             counters = (CacheCounters("read-api-0", self.hits, self.misses, self.now),)
             self.found = decide(ReaderSamples(self.now, self.current, counters, cache, lagging), self.state, self.law)
-            self.state, self.current = self.found.state, self.found.desired
+            self.state = self.found.state
+            self.current = self.found.desired if self.obeyed else self.current
         assert self.found is not None
         return self.found
 
@@ -61,6 +62,18 @@ def test_double_the_need_adds_two_at_once() -> None:
         play.look(390)
         counts.append(play.current)
     assert counts[-1] == 3
+
+
+def test_what_nobody_carries_out_stays_recommended() -> None:
+    play = Play(obeyed=False)
+    play.look(150, times=6)
+    assert [play.look(150).desired for _ in range(12)] == [2] * 12
+
+
+def test_a_reader_that_nobody_takes_stays_recommended_to_go() -> None:
+    play = Play(current=3, obeyed=False)
+    play.look(80, times=12)
+    assert [play.look(80).desired for _ in range(12)] == [2] * 12
 
 
 def test_the_maximum_limits_and_says_so() -> None:

@@ -168,6 +168,6 @@ def test_looks_end_with_every_claim_and_the_template_large_enough(
 
 def test_readers_that_outlive_their_set_are_all_counted_when_it_is_made_again() -> None:
     orphans = tuple(pod("replica", name=f"shop-replica-0-{ordinal}") for ordinal in (0, 2))
-    assert counts(stack(), snapshot(live={}, pods=orphans))["replica"] == 3
-    assert counts(stack(), snapshot(live={}, pods=()))["replica"] is None
-    assert counts(stack(), snapshot(pods=orphans))["replica"] is None
+    assert counts(stack(), snapshot(live={}, pods=orphans), 0)["replica"] == 3
+    assert counts(stack(), snapshot(live={}, pods=()), 0)["replica"] is None
+    assert counts(stack(), snapshot(pods=orphans), 0)["replica"] is None

@@ -156,3 +156,39 @@ def test_as_many_as_the_arrivals_keep_busy_are_not_taken() -> None:
 def test_arrivals_alone_add_none_while_the_backlog_is_small() -> None:
     state = settled(100, rate=10.0, arrivals=25.0, figures=QueueFigures(0, 5, 1000, 1000, 95.0))
     assert decide(samples(100, 1, unacked=5, published=1125, acked=1120), state, LAW).desired == 1
+
+
+@pytest.mark.parametrize("every", [0.2, 3.0, 7.0, 20.0])
+def test_a_trickle_that_one_worker_carries_changes_no_word(every: float) -> None:
+    """What a look sees of it is chance: a message waiting, one worked on, or none."""
+    state, told = None, []
+    for tick in range(120):
+        now = tick * 5.0
+        published = int(now / every)
+        backlog = int(published - int((now - 5) / every) > 0 and tick % 3 == 0)
+        unacked = int(backlog and tick % 2)
+        seen = samples(
+            now,
+            1,
+            busy=unacked,
+            ready=backlog - unacked,
+            unacked=unacked,
+            published=published,
+            acked=published - backlog,
+        )
+        found = decide(seen, state, LAW)
+        state = found.state
+        told.append((found.desired, found.limited_by))
+    settled_ = told[2 * int(WINDOW / 5) :]
+    assert len(set(settled_)) == 1, settled_
+
+
+def test_a_word_is_told_anew_once_it_has_not_held_for_a_while() -> None:
+    state = settled(100, quiet_since=90.0, figures=QueueFigures(0, 0, 7, 7, 95.0))
+    law = WorkerLaw(0, 10, 30, None, 10_000)
+    found = decide(samples(100, 1, published=7, acked=7), state, law)
+    assert found.limited_by == "IdleTimeout"
+    for now in (110.0, 120.0, 125.0):
+        found = decide(samples(now, 1, ready=1, published=8, acked=7), found.state, law)
+        assert found.limited_by == "IdleTimeout"
+    assert decide(samples(131, 1, ready=1, published=8, acked=7), found.state, law).limited_by is None

@@ -35,6 +35,11 @@ def test_a_running_pod_that_is_ready_has_no_problem() -> None:
     assert view.ready_at == 1767225600.0
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed"])
+def test_a_pod_of_which_no_container_runs_has_no_address(phase: str) -> None:
+    assert pod_view(pod(phase=phase, podIP="10.0.0.1")).ip == ""
+
+
 def test_a_pod_that_is_being_made_has_no_problem() -> None:
     waiting = container({"waiting": {"reason": "ContainerCreating"}})
     assert pod_view(pod(phase="Pending", containerStatuses=[waiting])).problem is None

@@ -1,5 +1,6 @@
 """One look, whatever is found: a stack's trouble stays its own, and nothing is written that need not be."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,20 @@ async def test_a_look_that_finds_nothing_new_writes_nothing(bench: Bench) -> Non
     await bench.look(times=4)
     bench.cluster.writes.clear()
     await bench.look(times=3)
+    assert bench.cluster.writes == []
+
+
+async def test_a_label_added_to_a_selector_is_taken_away(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=4)
+    edited = copy.deepcopy(bench.cluster.objects[Ref("Service", "shop", "shop-gateway")])
+    chosen = dict(edited["spec"]["selector"])
+    edited["spec"]["selector"]["x"] = "y"
+    bench.cluster.put(edited)
+    await bench.look(times=2)
+    assert bench.cluster.objects[Ref("Service", "shop", "shop-gateway")]["spec"]["selector"] == chosen
+    bench.cluster.writes.clear()
+    await bench.look(times=2)
     assert bench.cluster.writes == []
 
 

@@ -240,6 +240,13 @@ def test_an_outside_scaler_is_named() -> None:
     assert "HorizontalPodAutoscaler x" in found.message
 
 
+def test_an_outside_scaler_of_any_tier_is_told_with_what_it_means() -> None:
+    seen = snapshot(outside_scalers={child("gateway"): "HorizontalPodAutoscaler x"})
+    found = verdicts(outlook(seen))["AutoscalingActive"]
+    assert (found.status, found.reason) == ("False", "ScalingConflict")
+    assert "HorizontalPodAutoscaler x decides the number of pods of Deployment shop-gateway" in found.message
+
+
 def test_autoscaling_that_is_off_or_only_recommends_says_so() -> None:
     assert verdicts(spec={"autoscaling": {"mode": "Off"}})["AutoscalingActive"].reason == "Off"
     assert verdicts(spec={"autoscaling": {"mode": "Recommend"}})["AutoscalingActive"].reason == "Recommend"

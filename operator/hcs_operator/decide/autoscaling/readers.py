@@ -67,13 +67,17 @@ class ReaderState:
     """Keys of the cache when it was last warm."""
     uptime: float = 0.0
     cold_since: float | None = None
+    current: int | None = None
+    """The count at the last look."""
     out_at: float | None = None
+    """When the count was last seen to have grown."""
     in_at: float | None = None
+    """When it was last seen to have fallen."""
 
 
 def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) -> Recommendation:
     """Return the count of read replicas, with its numbers in words."""
-    state = _cache_seen(samples, state or ReaderState())
+    state = _cache_seen(samples, _counted(samples, state or ReaderState()))
     state, fresh = _measured(samples, state, law)
     have = samples.current
     need = max(1, ceil(state.misses / law.reads_per_replica))
@@ -85,14 +89,22 @@ def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) ->
     if fresh:
         state = _kept(state, samples.now, law)
     wanted, limited = _bounded(law, _moved(samples, state, law))
-    if wanted > have:
-        word, state = "MissTraffic", replace(state, out_at=samples.now, window=())
-    elif wanted < have:
-        word, state = "MissTrafficFell", replace(state, in_at=samples.now)
-    else:
-        word = "Steady"
+    word = "MissTraffic" if wanted > have else "MissTrafficFell" if wanted < have else "Steady"
     arrow = f"{have} -> {wanted}: " if wanted != have else f"holds {have} (need {need}): "
     return Recommendation(wanted, Reason(word, arrow + numbers), limited, state)
+
+
+def _counted(samples: ReaderSamples, state: ReaderState) -> ReaderState:
+    """Notice that a decision was carried out: until then (never, if it is only a recommendation) it stands.
+
+    What fewer readers were asked for says nothing of what more of them need.
+    """
+    before, state = state.current, replace(state, current=samples.current)
+    if before is not None and samples.current > before:
+        return replace(state, out_at=samples.now, window=())
+    if before is not None and samples.current < before:
+        return replace(state, in_at=samples.now)
+    return state
 
 
 def _held(samples: ReaderSamples, state: ReaderState) -> tuple[str, str] | None:

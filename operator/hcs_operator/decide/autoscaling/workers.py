@@ -11,6 +11,7 @@ https://github.com/rabbitmq/rabbitmq-server/issues/8418).
 
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import NamedTuple
 
 from hcs_operator.api.observed import QueueFigures, Reason, Recommendation
 
@@ -49,6 +50,15 @@ class WorkerSamples:
     queue: QueueFigures | Reason | None
 
 
+class Limit(NamedTuple):
+    """What held the count back, as it was last told."""
+
+    desired: int
+    word: str | None
+    at: float
+    """When it last held."""
+
+
 @dataclass(frozen=True)
 class WorkerState:
     """The law's memory between two looks."""
@@ -60,6 +70,7 @@ class WorkerState:
     quiet_since: float | None = None
     needs: tuple[tuple[float, int], ...] = ()
     """(when, need) of the last WINDOW seconds."""
+    limit: Limit | None = None
 
 
 def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) -> Recommendation:
@@ -77,13 +88,25 @@ def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) ->
     state = replace(state, needs=(*recent, (samples.now, need)))
     kept_busy = ceil(state.arrivals / rate - _NOISE)
     wanted, limited = _bounded(samples, state, law, need, kept_busy, idle=backlog == 0)
+    limit = _told(Limit(wanted, limited, samples.now), state.limit)
+    state = replace(state, limit=limit)
     numbers = (
         f"backlog {backlog}, {state.arrivals:.1f} msg/s in, {rate:.1f} msg/s per worker, "
         f"wait {_wait(backlog, rate, samples.current)} of {law.max_wait:g} s allowed"
     )
     arrow = f"{samples.current} -> {wanted}: " if wanted != samples.current else f"holds {wanted}: "
     word = "Backlog" if wanted > samples.current else "BacklogFalling" if wanted < samples.current else "Steady"
-    return Recommendation(wanted, Reason(word, arrow + numbers), limited, state)
+    return Recommendation(wanted, Reason(word, arrow + numbers), limit.word, state)
+
+
+def _told(found: Limit, before: Limit | None) -> Limit:
+    """Keep a word that held within the last WINDOW, as long as the count is the same.
+
+    A trickle of messages is seen now as a backlog, now as one just gone, now only as arrivals: three reasons for one
+    worker, each of which would be a write of the status.
+    """
+    lapsed = before is None or before.desired != found.desired or found.at - before.at >= WINDOW
+    return found if lapsed or before is None or before.word == found.word else before
 
 
 def _bounded(
@@ -99,12 +122,12 @@ def _bounded(
         return wanted, limited
     recent = max(count for _, count in state.needs)
     quiet = idle and state.quiet_since is not None and samples.now - state.quiet_since >= law.idle_timeout
-    floors = (
+    floors = (  # of two alike the first is told
+        (0 if quiet else 1, "IdleTimeout"),
         (samples.current if samples.now - state.since < WINDOW else 0, "JustStarted"),
         (samples.busy, "BusyWorkers"),
         (recent, "RecentNeed"),
         (kept_busy, "Arrivals"),
-        (0 if quiet else 1, "IdleTimeout"),
     )
     floor, word = max(floors, key=lambda entry: entry[0])
     if floor > wanted:

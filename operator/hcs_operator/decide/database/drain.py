@@ -21,15 +21,16 @@ def drain(reader: InstanceView, started: float, now: float, *, max_lag: float, t
     """Judge a reader that is to leave since `started` (Unix seconds).
 
     It is done when its replication stands still for longer than maxLag (by then each service has left it) and nobody
-    executes a read; or when the timeout is over; or when it does not answer, as nobody can read from it then.
+    executes a read; or when the timeout is over; or when neither we nor its own pod get an answer, as nobody can read
+    from it then. One look without an answer says nothing of the reads that run in a pod that is ready.
     """
-    facts = reader.facts
+    facts, waited = reader.facts, now - started
     if facts is None:
-        return Drain(done=True, reason="it does not answer")
+        gone = not reader.pod.ready or waited >= timeout
+        return Drain(done=gone, reason="it does not answer")
     channel = facts.channel
     if channel and (channel.applying or channel.receiving != "OFF"):
         return Drain(done=False, reason="its replication is being stopped", step=Quiesce(reader.instance))
-    waited = now - started
     if waited >= timeout:
         return Drain(done=True, reason=f"{facts.busy_reads} reads still ran after {timeout:.0f} s")
     if waited <= max_lag:

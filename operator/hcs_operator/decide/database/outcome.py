@@ -26,9 +26,10 @@ class DatabasePlan:
     readers_ready: int = 0
     """Read-eligible readers."""
     drained: frozenset[str] = frozenset()
-    """Readers asked to go that nobody reads from any more (or whose drain timed out): the count may be lowered."""
+    """Readers asked to go that nobody reads from any more (or whose drain timed out, or that have no pod): the count
+    may be lowered."""
     lags: Mapping[str, float] = field(default_factory=dict)
-    """Seconds behind the primary by reader, for metrics and the lag brake; absent when nothing tells."""
+    """Seconds behind the primary by reader, for the lag brake; absent when nothing tells, and for one that is to go."""
     waiting: Reason | None = None
     """Why `primary_ready` is False, in words; passes by itself."""
     problem: Reason | None = None
