@@ -66,7 +66,9 @@ class PodTemplate(Model):
     """topologySpreadConstraints, as in a pod."""
     priority_class_name: str = Field("", max_length=253)
     """PriorityClass of the pods."""
-    image_pull_secrets: Annotated[tuple[SecretReference, ...], Field(max_length=8)] = ()
+    image_pull_secrets: Annotated[
+        tuple[SecretReference, ...], Field(max_length=8, json_schema_extra=map_by("name"))
+    ] = ()
     """Secrets to pull images with."""
 
 

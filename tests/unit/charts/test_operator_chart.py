@@ -111,6 +111,7 @@ def test_the_operator_may_do_what_it_does_with_each_kind() -> None:
         ("", "pods", "delete"),
         ("", "events", "create"),
         ("", "events", "list"),
+        ("", "events", "list"),
         (RESOURCES[SCALER_KIND].group, RESOURCES[SCALER_KIND].plural, "watch"),
     }
     assert needed <= granted
