@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from hcs_operator.kube.errors import KubeError
+from hcs_operator.kube.errors import KubeError, Refused
 from hcs_operator.kube.port import Kube
 from hcs_operator.kube.resources import SCALER_KIND, STACK_KIND, WATCHED_KINDS
 from hcs_operator.observe.store import STACK_LABEL, Key, WatchStore
@@ -28,12 +28,21 @@ log = structlog.get_logger(__name__)
 
 
 async def read_all(kube: Kube, store: WatchStore, namespaces: Sequence[str]) -> None:
-    """Make the store equal to what the API server has."""
+    """Make the store equal to what the API server has. Of several namespaces, one that refuses is left out."""
     for namespace in namespaces or ("",):
-        for kind in (STACK_KIND, SCALER_KIND, *WATCHED_KINDS):
-            selector = STACK_LABEL if kind in WATCHED_KINDS else ""
-            listing = await kube.list(kind, namespace, selector)
-            store.reset(kind, namespace, listing.items, listing.resource_version)
+        try:
+            await _read(kube, store, namespace)
+        except Refused as failure:
+            if len(namespaces) <= 1:
+                raise
+            log.warning("namespace_not_served", namespace=namespace, error=str(failure))
+
+
+async def _read(kube: Kube, store: WatchStore, namespace: str) -> None:
+    for kind in (STACK_KIND, SCALER_KIND, *WATCHED_KINDS):
+        selector = STACK_LABEL if kind in WATCHED_KINDS else ""
+        listing = await kube.list(kind, namespace, selector)
+        store.reset(kind, namespace, listing.items, listing.resource_version)
 
 
 async def first_read(kube: Kube, store: WatchStore, namespaces: Sequence[str]) -> None:
