@@ -12,7 +12,7 @@ from typing import Any
 from hcs_operator.api.observed import Child, Document, Reason, Snapshot
 from hcs_operator.decide.diff import HASH_ANNOTATION, drift, stamped
 from hcs_operator.decide.pruning import owned
-from hcs_operator.kube.errors import Conflict, Refused
+from hcs_operator.kube.errors import Conflict, Failed, Refused
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.observe.store import WatchStore
 
@@ -69,7 +69,7 @@ class Applier:
         child = Child(document["kind"], document["metadata"]["name"])
         live = self.snapshot.live.get(child) or await self._unseen(Ref.to(document))
         if live is not None and not owned(live, self.uid):
-            outcome.problems.append(_foreign(child, live))
+            outcome.problems.append(foreign(child, live))
             return
         difference = "new" if live is None else drift(document, live)
         if difference is None:
@@ -94,6 +94,9 @@ class Applier:
             reason = Reason("ChildRefused", f"{child.kind} {child.name} is refused by the API server: {failure}")
             self.record.refused[child] = Refusal(_hash(document), reason, self.snapshot.now + REFUSED_AGAIN)
             outcome.problems.append(reason)
+            return
+        except Failed as failure:
+            outcome.problems.append(Reason("ChildRefused", f"{child.kind} {child.name} cannot be written: {failure}"))
             return
         outcome.changed.append(f"{child.kind} {child.name}: {difference}")
         if live is None and child in self.record.known:
@@ -130,7 +133,8 @@ def _gives_up_count(document: Document, live: Document) -> bool:
     return had and "replicas" not in document["spec"]
 
 
-def _foreign(child: Child, live: Document) -> Reason:
+def foreign(child: Child, live: Document) -> Reason:
+    """Say that somebody else's object has a name that the stack needs."""
     if live["metadata"].get("deletionTimestamp"):
         return Reason("WaitingForDeletion", f"{child.kind} {child.name} of an earlier stack is still being deleted")
     return Reason(

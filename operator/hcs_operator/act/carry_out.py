@@ -1,5 +1,6 @@
 """Carries out a plan, in an order in which every prefix is a good state to be interrupted in."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,6 +19,7 @@ from hcs_operator.api.spec import Stack
 from hcs_operator.decide.database.steps import failing, subject
 from hcs_operator.decide.plan import Plan, Seen
 from hcs_operator.decide.scaling import reader_set, worker_set
+from hcs_operator.kube.errors import Conflict, Failed, NotFound, Refused
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.mysql.errors import DatabaseError
 from hcs_operator.mysql.port import DatabasePort
@@ -58,13 +60,23 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
         return Done()
     if seen.snapshot.earlier:
         return Done()  # what goes by itself must not be taken for this stack's own, nor its passwords
-    made = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
-    if made:
-        return Done(tuple(made))  # pods are made from the hashes of Secrets: look at those first
-    renewed = await renew(hands.kube, seen.snapshot, plan.renewals)
-    children = await _children(hands, stack, seen, plan)
-    database_ = await _database(hands, seen, plan)
-    return _joined(Done(tuple(renewed)), children, database_, await _counts(hands, stack, seen, plan))
+    secured = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
+    first = Done(tuple(secured.made), tuple(secured.problems))
+    if secured.made or not secured.complete:
+        return first  # pods are made from the hashes of Secrets: look at those first
+    return _joined(first, *[await _told(part(hands, stack, seen, plan)) for part in _PARTS])
+
+
+async def _told(part: Awaitable[Done]) -> Done:
+    """A part that the API server refuses leaves the others theirs, and is told. Without any answer the look ends."""
+    try:
+        return await part
+    except (NotFound, Conflict, Refused, Failed) as failure:
+        return Done(problems=(Reason("ChangeRefused", f"The API server refuses a change: {failure}"),))
+
+
+async def _mounts(hands: Hands, _stack: Stack, seen: Seen, plan: Plan) -> Done:
+    return Done(tuple(await renew(hands.kube, seen.snapshot, plan.renewals)))
 
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -78,7 +90,7 @@ async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
     return Done(changed, (*applied.problems, *stuck), tuple(map(healed, applied.healed)))
 
 
-async def _database(hands: Hands, seen: Seen, plan: Plan) -> Done:
+async def _database(hands: Hands, _stack: Stack, seen: Seen, plan: Plan) -> Done:
     """Take the steps; one that fails at an instance leaves the others theirs, and is told when it fails again."""
     changed, failed, problems = await label(hands.kube, seen.snapshot, plan.database.labels), [], []
     for step in plan.database.steps:
@@ -114,6 +126,9 @@ async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
         changed.append(f"read replicas: {plan.readers.current} -> {plan.readers_to}")
         moves.append(Move("readReplicas", plan.readers.current, plan.readers_to, plan.readers_why))
     return Done(tuple(changed), events=tuple(map(scaled, moves)), moves=tuple(moves))
+
+
+_PARTS = (_mounts, _children, _database, _counts)
 
 
 def _placed(stack: Stack, child: Child) -> tuple[str, str, str]:

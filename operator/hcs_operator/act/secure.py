@@ -2,46 +2,66 @@
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from hcs_operator.act.apply import foreign
 from hcs_operator.api.names import DB
-from hcs_operator.api.observed import Child, Snapshot
+from hcs_operator.api.observed import Child, Document, Reason, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import credentials
 from hcs_operator.build.metadata import metadata
-from hcs_operator.kube.errors import Conflict
-from hcs_operator.kube.port import Kube
+from hcs_operator.decide.pruning import owned
+from hcs_operator.kube.errors import Conflict, Failed, Refused
+from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.kube.resources import RESOURCES
 from hcs_operator.observe.store import WatchStore
 from hcs_operator.tls.certificates import TlsNames, wanted
 
 
-async def secure(kube: Kube, store: WatchStore, stack: Stack, snapshot: Snapshot, cluster_domain: str) -> list[str]:
-    """Make what is missing; return what was made in words (never a value)."""
-    made = []
-    for name, make in credentials.secrets(stack).items():
-        if name in snapshot.secrets:
-            continue
+class Secured(NamedTuple):
+    """What was made and what could not be, in words (never a value); `complete` unless a Secret is still missing."""
+
+    made: list[str]
+    problems: list[Reason]
+    complete: bool
+
+
+async def secure(kube: Kube, store: WatchStore, stack: Stack, snapshot: Snapshot, cluster_domain: str) -> Secured:
+    """Make what is missing and renew what is due, each at the version that was looked at."""
+    done = Secured([], [], complete=True)
+    for document, live in _due(stack, snapshot, cluster_domain):
+        child = Child(document["kind"], document["metadata"]["name"])
         try:
-            store.put(await kube.create(credentials.secret(stack, name, make(secrets.token_bytes))))
-        except Conflict:
-            continue  # made meanwhile by somebody else: the next look reads it
-        made.append(f"Secret {name}: new")
-    names = TlsNames(stack.name, stack.namespace, cluster_domain)
-    due = wanted(names, _found(names, snapshot), datetime.fromtimestamp(snapshot.now, UTC))
-    for child, text in due.items():
-        document = _document(stack, child, text)
-        live = snapshot.live.get(child)
-        if live is None:
-            store.put(await kube.create(document))
+            store.put(await (kube.create(document) if live is None else kube.apply(document)))
+        except (Conflict, Refused, Failed) as failure:
+            done.problems.extend(await _why(kube, stack, child, failure))
+            done = done._replace(complete=done.complete and live is not None)
         else:
-            version = live["metadata"]["resourceVersion"]
-            document["metadata"]["resourceVersion"] = version
-            store.put(await kube.replace(document))
-        made.append(f"{child.kind} {child.name}: {'new' if live is None else 'renewed'}")
-    return made
+            done.made.append(f"{child.kind} {child.name}: {'new' if live is None else 'renewed'}")
+    return done
+
+
+def _due(stack: Stack, snapshot: Snapshot, cluster_domain: str) -> Iterator[tuple[dict[str, Any], Document | None]]:
+    """Each document to write, and the object that it renews."""
+    for name, make in credentials.secrets(stack).items():
+        if name not in snapshot.secrets:
+            yield credentials.secret(stack, name, make(secrets.token_bytes)), None
+    names = TlsNames(stack.name, stack.namespace, cluster_domain)
+    for child, text in wanted(names, _found(names, snapshot), datetime.fromtimestamp(snapshot.now, UTC)).items():
+        document, live = _document(stack, child, text), snapshot.live.get(child)
+        if live is not None:
+            document["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        yield document, live
+
+
+async def _why(kube: Kube, stack: Stack, child: Child, failure: Conflict | Refused | Failed) -> list[Reason]:
+    """Say what stands in the way; nothing does where somebody was faster, which the next look sees."""
+    if not isinstance(failure, Conflict):
+        return [Reason("ChildRefused", f"{child.kind} {child.name} is refused by the API server: {failure}")]
+    live = await kube.get(Ref(child.kind, stack.namespace, child.name))
+    return [foreign(child, live)] if live is not None and not owned(live, stack.uid) else []
 
 
 def _found(names: TlsNames, snapshot: Snapshot) -> dict[Child, Mapping[str, str]]:

@@ -3,9 +3,11 @@
 KubeError
 ├── NotFound       the object is not there (404)
 ├── Conflict       somebody else was faster: resourceVersion, uid, name or field ownership (409)
-├── Refused        the API server will never take this document; its message says why (400, 403, 413, 422)
+├── Refused        the API server will never take this document; its message says why (400, 403, 413, 422, and a 500
+│                  for a field that does not exist)
 ├── NamespaceGone  the namespace is being deleted; nothing more can be made in it (403 or 404 with that cause)
-└── Unavailable    try again later: no answer, time-out, throttled, server error (408, 429, 5xx)
+└── Unavailable    try again later: no answer, time-out, throttled (408, 429)
+    └── Failed     an answer that blames the server or a webhook of this kind of object (5xx)
 """
 
 import json
@@ -36,6 +38,14 @@ class Unavailable(KubeError):
     """No usable answer this time: time-out, connection refused, throttled, or a server error."""
 
 
+class Failed(Unavailable):
+    """The API server answered that it, or an admission webhook, failed (5xx): other objects may fare better."""
+
+
+_NO_SUCH_FIELD = "failed to create typed patch object"
+"""How server-side apply answers unknown and mistyped fields, as a 500 (https://github.com/kubernetes/kubernetes/issues/139253)."""
+
+
 def error_of(status: int, body: str) -> KubeError:
     """Turn an HTTP status and its `Status` body into the error a caller can act on."""
     answer = _status_body(body)
@@ -48,9 +58,9 @@ def error_of(status: int, body: str) -> KubeError:
         return NamespaceGone(message) if about_namespace else NotFound(message)
     if status == 409:
         return Conflict(message)
-    if status in {408, 429} or status >= 500:
+    if status in {408, 429}:
         return Unavailable(message)
-    return Refused(message)
+    return Failed(message) if status >= 500 and _NO_SUCH_FIELD not in message else Refused(message)
 
 
 def _status_body(body: str) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Secrets are made once and renewed by date; what stands in the way is told, and a value never is."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.runtime.benches import KEY, Bench
+
+from hcs_operator.kube.errors import Failed, Refused
+from hcs_operator.kube.port import Ref
+from hcs_operator.tls.issue import SERVER_LIFE
+
+pytestmark = pytest.mark.unit
+DUE = SERVER_LIFE.total_seconds() * 0.7  # seconds: past two thirds of a certificate's life
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def test_a_certificate_is_renewed_by_a_write_that_the_chart_allows(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=2)
+    before = bench.cluster.objects[Ref("Secret", "shop", "shop-db-tls")]["data"]["tls.crt"]
+    bench.now += DUE
+    bench.cluster.writes.clear()
+    await bench.look()
+    assert bench.cluster.objects[Ref("Secret", "shop", "shop-db-tls")]["data"]["tls.crt"] != before
+    assert [write for write in bench.cluster.writes if write[0] == "replace"] == []
+
+
+async def test_a_name_that_is_taken_is_told(bench: Bench) -> None:
+    bench.cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-ca", "namespace": "shop"}})
+    bench.stack({})
+    await bench.look(times=2)
+    stalled = bench.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "ForeignObject")
+    assert "Secret shop-ca" in stalled["message"]
+
+
+@pytest.mark.parametrize("failure", [Refused("exceeded quota: secrets"), Failed("a webhook does not answer")])
+async def test_a_secret_that_cannot_be_made_is_told_and_no_pod_is_made_without_it(
+    bench: Bench, failure: Refused | Failed
+) -> None:
+    bench.cluster.refuse[("create", Ref("Secret", "shop", "shop-cache"))] = failure
+    bench.stack({})
+    await bench.look(times=3)
+    assert str(failure) in bench.condition("Stalled")["message"]
+    assert "StatefulSet" not in bench.kinds()
+    bench.cluster.refuse.clear()
+    await bench.look(times=2)
+    assert "StatefulSet" in bench.kinds()
+
+
+async def test_a_renewal_that_is_refused_leaves_the_rest_of_the_stack_looked_after(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    bench.now += DUE
+    bench.cluster.refuse[("apply", Ref("Secret", "shop", "shop-db-tls"))] = Refused("no")
+    cache = Ref("Service", "shop", "shop-cache")
+    await bench.cluster.delete(cache, bench.cluster.objects[cache]["metadata"]["uid"])
+    await bench.look()
+    assert cache in bench.cluster.objects
+    assert "shop-db-tls" in bench.condition("Stalled")["message"]
+
+
+async def test_a_part_that_is_refused_is_told_and_the_status_is_written(bench: Bench) -> None:
+    stack = bench.stack({})
+    await bench.look(times=3)
+    owner = {"uid": stack["metadata"]["uid"], "controller": True, "kind": "HighConcurrencyStack", "name": KEY.stack}
+    labels = {"highconcurrency.dev/stack": "shop", "app.kubernetes.io/managed-by": "hcs-operator"}
+    old = {"name": "shop-old", "namespace": "shop", "labels": labels, "ownerReferences": [owner]}
+    bench.cluster.put({"apiVersion": "v1", "kind": "Service", "metadata": old, "spec": {}})
+    bench.cluster.refuse[("delete", Ref("Service", "shop", "shop-old"))] = Refused("a webhook says no")
+    await bench.look()
+    assert "a webhook says no" in bench.condition("Stalled")["message"]
