@@ -11,11 +11,12 @@ from tests.cluster.conftest import Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 from tests.cluster.load import post_all
 
+pytestmark = pytest.mark.cluster
+
 RETAIN = {"database": {"storage": {"size": "1Gi", "reclaim": "Retain"}}}
 KINDS = "deployments,statefulsets,services,configmaps,secrets,jobs,poddisruptionbudgets,networkpolicies,serviceaccounts,pods"
 
 
-@pytest.mark.cluster
 def test_a_stack_made_again_over_retained_volumes_has_its_orders(
     namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]
 ) -> None:
@@ -37,7 +38,6 @@ def test_a_stack_made_again_over_retained_volumes_has_its_orders(
     assert asyncio.run(_get(f"{again.gateway}/api/v1/orders/{made[0]['order_id']}"))["quantity"] == 2
 
 
-@pytest.mark.cluster
 def test_reclaim_delete_leaves_no_volume(namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> None:
     namespace.apply(
         resource(

@@ -13,6 +13,8 @@ from tests.cluster.conftest import STUB, Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 from tests.cluster.load import post_all, read_keys
 
+pytestmark = pytest.mark.cluster
+
 MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exceed
 FEW, MANY = 1500, 6000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and three times as many
 RATE = 100  # reads a second
@@ -40,7 +42,6 @@ def scaled(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) ->
     return reach(module_namespace, "scaled")
 
 
-@pytest.mark.cluster
 def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     path = asyncio.run(_products(scaled, 0, FEW))
     asyncio.run(read_keys(scaled.gateway, path, keys=FEW, rate=RATE, seconds=15))
@@ -52,8 +53,8 @@ def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     assert _readers(scaled) == 1, scaled.resource()["status"]["readReplicas"]
 
 
-@pytest.mark.cluster
 def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scaled: Stack) -> None:
+    redelivered = _redelivered(scaled)
     orders = asyncio.run(_orders(scaled, 2000))
     until("the mails are drained and workers are at 0", lambda: _workers(scaled) == 0, 180)
     payments = [
@@ -72,9 +73,9 @@ def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scal
     reasons = [event["message"] for event in scaled.kubectl.events("scaled") if event["reason"].startswith("Scaled")]
     assert any("backlog" in reason for reason in reasons), reasons
     assert not _killed_workers(scaled), "a busy worker was killed"
+    assert _redelivered(scaled) == redelivered, "a worker went with tasks in its hands"
 
 
-@pytest.mark.cluster
 def test_reads_over_more_keys_than_the_cache_holds_add_a_reader_that_goes_again(scaled: Stack) -> None:
     path = asyncio.run(_products(scaled, FEW, MANY))
     started = time.monotonic()
@@ -121,10 +122,16 @@ def _misses(stack: Stack) -> float:
     return _metric(stack, 'hcs_cache_reads_total{result="miss"}')
 
 
-def _metric(stack: Stack, series: str) -> float:
-    """A figure of the read API's one pod."""
-    pod = stack.kubectl.pods(stack.name, "read-api")[0]["metadata"]["name"]
-    place = f"/api/v1/namespaces/{stack.kubectl.namespace}/pods/{pod}:9090/proxy/metrics"
+def _redelivered(stack: Stack) -> float:
+    """Deliveries from quorum queues that the broker has marked as redelivered."""
+    series = 'rabbitmq_global_messages_redelivered_total{protocol="amqp091",queue_type="rabbit_quorum_queue"}'
+    return _metric(stack, series, "queue", 15692)
+
+
+def _metric(stack: Stack, series: str, component: str = "read-api", port: int = 9090) -> float:
+    """A figure of a component's one pod."""
+    pod = stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"]
+    place = f"/api/v1/namespaces/{stack.kubectl.namespace}/pods/{pod}:{port}/proxy/metrics"
     lines = stack.kubectl.run("get", "--raw", place).splitlines()
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
 
