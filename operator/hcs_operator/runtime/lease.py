@@ -61,17 +61,21 @@ class Election:
         while True:
             await asyncio.sleep(RENEW)
             try:
-                lease = await self.kube.get(self.ref)
-                if lease is None or lease["spec"].get("holderIdentity") != self.identity:
-                    self.leading = False
-                    raise LeaseLost(f"{self.ref.name} is held by somebody else")
-                await self.kube.replace(self._record(lease))
+                async with asyncio.timeout(max(0.0, renewed + DURATION - RENEW - self.clock())):
+                    await self._renew()
                 renewed = self.clock()
-            except KubeError as failure:
+            except (KubeError, TimeoutError) as failure:
                 log.warning("lease_not_renewed", error=str(failure))
-                if self.clock() - renewed > DURATION - RENEW:
+                if self.clock() - renewed >= DURATION - RENEW:
                     self.leading = False
                     raise LeaseLost("the lease could not be renewed in time") from failure
+
+    async def _renew(self) -> None:
+        lease = await self.kube.get(self.ref)
+        if lease is None or lease["spec"].get("holderIdentity") != self.identity:
+            self.leading = False
+            raise LeaseLost(f"{self.ref.name} is held by somebody else")
+        await self.kube.replace(self._record(lease))
 
     async def release(self) -> None:
         """Clear the holder, so that the next candidate need not wait."""

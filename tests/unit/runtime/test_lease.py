@@ -86,3 +86,18 @@ async def test_a_process_that_restarts_under_its_own_name_leads_again_at_once(cl
     again = candidate(cluster, clock, "one")
     await again.acquire()
     assert clock.now == 0.0
+
+
+async def test_a_holder_whose_renewal_gets_no_answer_steps_down(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    first = candidate(cluster, clock, "one")
+    await first.acquire()
+
+    async def silent(_: Ref) -> None:
+        clock.now += DURATION  # what passes while nobody answers
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(lease, "DURATION", lease.RENEW + 5.1)
+    monkeypatch.setattr(cluster, "get", silent)
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(first.hold(), 30)
