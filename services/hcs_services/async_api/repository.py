@@ -8,8 +8,9 @@ from typing import Any
 
 from hcs_services import idempotency
 from hcs_services.database.connection import Connection
-from hcs_services.database.errors import NoReader
+from hcs_services.database.errors import DatabaseUnavailable, NoReader
 from hcs_services.database.members import PrimaryPool
+from hcs_services.database.outage import told_as_outage
 from hcs_services.database.readers import ReaderPool
 from hcs_services.database.settle import run_keyed
 from hcs_services.idempotency import Key, Stored
@@ -35,6 +36,9 @@ class KeyRows:
             await idempotency.mark_accepted(tx, key, now=now)
 
 
+_FINAL = frozenset({"succeeded", "dead"})
+
+
 class TaskRows:
     """Tasks as workers have left them."""
 
@@ -44,24 +48,30 @@ class TaskRows:
 
     async def task(self, task_id: str) -> dict[str, Any] | None:
         """The row of `tasks` with `result` parsed, None where there is none. Raises DatabaseFailure."""
-        row = await self._find("SELECT * FROM tasks WHERE task_id = %s", task_id)
+        sql = "SELECT * FROM tasks WHERE task_id = %s"
+        row = await self._at_a_replica(sql, task_id)
+        if row is None or row["status"] not in _FINAL:  # another replica may have told more already
+            row = await self._at_the_primary(sql, task_id)
         if row is not None and row["result"] is not None:
             row["result"] = json.loads(row["result"])
         return row
 
     async def report(self, task_id: str) -> str | None:
         """The CSV of a report that was stored in the database. Raises DatabaseFailure."""
-        row = await self._find("SELECT content FROM reports WHERE task_id = %s", task_id)
+        sql = "SELECT content FROM reports WHERE task_id = %s"
+        row = await self._at_a_replica(sql, task_id) or await self._at_the_primary(sql, task_id)
         return None if row is None else str(row["content"])
 
-    async def _find(self, sql: str, task_id: str) -> dict[str, Any] | None:
-        """A row from a replica; one that a replica does not have (yet) may be on the primary."""
+    async def _at_a_replica(self, sql: str, task_id: str) -> dict[str, Any] | None:
+        """A row from a replica; None where none has it (yet), or none answers."""
         try:
-            async with self._readers.reader() as connection:
-                row = await connection.fetch_one(sql, (task_id,))
-        except (NoReader, OSError, TimeoutError):
-            row = None
-        if row is None:
+            with told_as_outage():
+                async with self._readers.reader() as connection:
+                    return await connection.fetch_one(sql, (task_id,))
+        except (NoReader, DatabaseUnavailable):
+            return None
+
+    async def _at_the_primary(self, sql: str, task_id: str) -> dict[str, Any] | None:
+        with told_as_outage():
             async with self._primary.connection() as connection:
-                row = await connection.fetch_one(sql, (task_id,))
-        return row
+                return await connection.fetch_one(sql, (task_id,))

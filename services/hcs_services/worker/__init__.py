@@ -8,6 +8,7 @@ from hcs_services.admin import Admin, SelftestResult
 from hcs_services.cache import EntityCache
 from hcs_services.database.errors import DatabaseFailure
 from hcs_services.database.members import PrimaryPool
+from hcs_services.database.outage import told_as_outage
 from hcs_services.database.readers import ReaderPool
 from hcs_services.identifiers import TASK_TYPES
 from hcs_services.object_store import from_settings as object_store
@@ -20,7 +21,6 @@ from hcs_services.worker import handlers
 from hcs_services.worker.drain import Drain
 from hcs_services.worker.intake import Intake
 from hcs_services.worker.order_reads import ReplicaOrderReads
-from hcs_services.worker.outage import told_as_outage
 from hcs_services.worker.payment_provider import HttpPaymentProvider
 from hcs_services.worker.ports import Ports
 from hcs_services.worker.registry import HANDLERS

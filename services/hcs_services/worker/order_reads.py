@@ -13,8 +13,8 @@ from typing import Any, Final
 from hcs_services.database.connection import Connection
 from hcs_services.database.errors import NoReader
 from hcs_services.database.members import PrimaryPool
+from hcs_services.database.outage import told_as_outage
 from hcs_services.database.readers import ReaderPool
-from hcs_services.worker.outage import told_as_outage
 from hcs_services.worker.ports import Page
 from hcs_services.worker.task_rows import naive
 
