@@ -224,7 +224,16 @@ class PrimaryPool:
             connection.close()
         elif errors.meaning(error) is errors.Meaning.LOOK_AGAIN:
             connection.close()
-            self._look_soon(connection.address)
+            if not isinstance(error, errors.StatementTimeout):
+                if errors.connection_is_lost(error):
+                    self._close_idle()  # a server that restarts at its address has cut the others, too
+                self._look_soon(connection.address)
+            elif request_context.remaining(1.0) > 0:  # else the caller had no time left: no fault of the primary's
+                self._look_soon(connection.address)
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def _look_soon(self, suspect: str) -> None:
         if not self._closed and (self._looking is None or self._looking.done()):

@@ -11,7 +11,7 @@ from tests.unit.services.played_mysql import Group, Member, MysqlError, PlayedCo
 
 from hcs_services import request_context
 from hcs_services.database import members, primary_finder
-from hcs_services.database.errors import DatabaseUnavailable
+from hcs_services.database.errors import DatabaseUnavailable, StatementTimeout
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -213,3 +213,28 @@ async def test_a_primary_that_stays_full_is_unavailable_and_nothing_was_done() -
     with pytest.raises(DatabaseUnavailable):
         async with pool_of(group).transaction():
             pass
+
+
+async def test_a_lost_connection_takes_the_idle_ones_with_it() -> None:
+    group = three()
+    pool = pool_of(group)
+    async with pool.connection() as first, pool.connection():
+        held = member_of(first)
+    with pytest.raises(MysqlError):
+        async with pool.connection() as connection:
+            member_of(connection).member.answers["SELECT 1"] = MysqlError(2013, "Lost connection")
+            await connection.fetch_one("SELECT 1")
+    assert held.broken
+    assert group.members["a"].alive == []
+
+
+@pytest.mark.parametrize(("seconds", "suspected"), [(-1.0, False), (5.0, True)])
+async def test_a_caller_without_time_left_casts_no_doubt_on_the_primary(seconds: float, suspected: bool) -> None:
+    pool = pool_of(three())
+    await pool.refresh()
+    with pytest.raises(StatementTimeout):
+        async with pool.connection() as connection:
+            due_in(seconds)
+            member_of(connection).member.answers["SELECT 1"] = StatementTimeout(1)
+            await connection.fetch_one("SELECT 1")
+    assert (pool._looking is not None and not pool._looking.done()) is suspected
