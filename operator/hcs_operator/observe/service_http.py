@@ -11,7 +11,7 @@ from hcs_operator.api.observed import CacheCounters, Inflight, Reason, Selftest
 
 PORT = 9090
 TIMEOUT = aiohttp.ClientTimeout(total=2.5, connect=1)
-"""Seconds; a selftest passes through an engine, so it is given more than its own time-out of 2 s."""
+"""Seconds; a selftest passes through an engine, so it is given more than its own bound of 2.2 s."""
 _NETWORK = (TimeoutError, aiohttp.ClientError, OSError, ValueError)
 
 

@@ -22,7 +22,7 @@ from hcs_services.settings import Settings
 __all__ = ["build"]
 
 _DESCRIPTION = "Accepts notifications, reports, payments and syncs as tasks, and answers what became of them."
-_PROBE_SECONDS = 3.0
+_PROBE_SECONDS = 2.0
 
 
 def build(settings: Settings) -> Tier:

@@ -17,7 +17,7 @@ from hcs_services.cache import CacheUnavailable, EntityCache
 from hcs_services.read_api.sources import Primary, Session
 
 _HEARTBEAT = "SELECT beat_at FROM heartbeat WHERE id = 1"
-_STEP_SECONDS = 1.5  # two steps at the database and one at the cache, within the admin port's five seconds
+_STEP_SECONDS = 0.7  # two steps at the database and one at the cache, within the admin port's bound
 
 
 class ObservedReplicas(Protocol):

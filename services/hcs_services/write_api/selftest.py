@@ -5,6 +5,8 @@ A cache that is away or an old outbox fails no write, so neither fails the self-
 
 from __future__ import annotations
 
+import asyncio
+
 from hcs_services.admin import SelftestResult
 from hcs_services.cache import CacheUnavailable, EntityCache
 from hcs_services.database.errors import DatabaseFailure, meaning
@@ -13,6 +15,7 @@ from hcs_services.database.members import PrimaryPool
 
 STALE_SECONDS = 5.0
 OLD_OUTBOX_SECONDS = 30.0
+_PRIMARY_SECONDS = 1.5
 _AGES = (
     "SELECT (SELECT TIMESTAMPDIFF(MICROSECOND, beat_at, UTC_TIMESTAMP(6)) FROM heartbeat WHERE id = 1) AS beat,"
     " (SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM outbox ORDER BY id LIMIT 1) AS outbox"
@@ -29,12 +32,13 @@ class Selftest:
     async def __call__(self) -> SelftestResult:
         """Ask the primary and the cache."""
         try:
-            async with self._pool.connection() as connection:
+            async with asyncio.timeout(_PRIMARY_SECONDS), self._pool.connection() as connection:
                 row = await connection.fetch_one(_AGES)
         except Exception as error:
             if not isinstance(error, DatabaseFailure) and meaning(error) is ErrorMeaning.OTHER:
                 raise
-            return SelftestResult(ok=False, reason="NoPrimary", message=f"No primary answers: {str(error)[:120]}.")
+            why = str(error)[:120] or f"none within {_PRIMARY_SECONDS} s"
+            return SelftestResult(ok=False, reason="NoPrimary", message=f"No primary answers: {why}.")
         assert row is not None
         return judge(_seconds(row["beat"]), _seconds(row["outbox"]), cache_answers=await self._cache_answers())
 
