@@ -89,6 +89,8 @@ def begin_request(scope: Mapping[str, Any], *, timeout_ms: int, max_timeout_ms: 
         request_id=request_context.accept_request_id(header(scope, b"x-request-id")),
         trace=request_context.continue_trace(header(scope, b"traceparent")),
         deadline=time.monotonic() + timeout,
+        harmless=scope["method"] in {"GET", "HEAD"}
+        or (scope["method"] == "POST" and header(scope, b"idempotency-key") is not None),
     )
     return timeout
 

@@ -16,11 +16,15 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Kind(NamedTuple):
-    """What a slug always means: its status, its title, and whether the same request may be repeated."""
+    """What a slug always means: its status, its title, and whether the same request may be repeated.
+
+    `unsettled`: the request may have been carried out all the same, so only a harmless one may be repeated.
+    """
 
     status: int
     title: str
     retryable: bool = False
+    unsettled: bool = False
 
 
 PROBLEMS: dict[str, Kind] = {
@@ -58,14 +62,14 @@ PROBLEMS: dict[str, Kind] = {
     "internal-error": Kind(500, "Internal error"),
     "bad-gateway": Kind(502, "The upstream answered badly", retryable=True),
     "database-unavailable": Kind(503, "The database is not available", retryable=True),
-    "outcome-unknown": Kind(503, "The outcome is not known yet", retryable=True),
-    "queue-unavailable": Kind(503, "The queue did not confirm", retryable=True),
+    "outcome-unknown": Kind(503, "The outcome is not known yet", retryable=True, unsettled=True),
+    "queue-unavailable": Kind(503, "The queue did not confirm", retryable=True, unsettled=True),
     "object-store-not-configured": Kind(503, "No object store is configured"),
     "consistency-unavailable": Kind(503, "Nothing new enough can answer now", retryable=True),
     "overloaded": Kind(503, "Too much at once", retryable=True),
     "circuit-open": Kind(503, "The upstream is failing", retryable=True),
     "upstream-unavailable": Kind(503, "The upstream is not available", retryable=True),
-    "deadline-exceeded": Kind(504, "The deadline passed", retryable=True),
+    "deadline-exceeded": Kind(504, "The deadline passed", retryable=True, unsettled=True),
     "upstream-timeout": Kind(504, "The upstream did not answer in time", retryable=True),
 }
 
@@ -127,7 +131,7 @@ def problem_document(error: Problem, *, instance: str) -> dict[str, Any]:
         "status": error.status,
         "detail": error.detail,
         "instance": instance,
-        "retryable": error.retryable,
+        "retryable": error.retryable and (request_context.harmless() or not (kind and kind.unsettled)),
         "trace_id": request_context.trace_id(),
     }
     if error.errors:

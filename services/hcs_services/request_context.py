@@ -19,6 +19,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_harmless: ContextVar[bool] = ContextVar("harmless", default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,17 @@ def accept_request_id(header: str | None) -> str:
     return secrets.token_hex(12)
 
 
-def enter(*, request_id: str, trace: Trace, deadline: float | None) -> None:
+def enter(*, request_id: str, trace: Trace, deadline: float | None, harmless: bool = True) -> None:
     """Bind the current task to one request. Uvicorn runs each request in a task of its own, so nothing is unbound."""
     _request_id.set(request_id)
     _trace.set(trace)
     _deadline.set(deadline)
+    _harmless.set(harmless)
+
+
+def harmless() -> bool:
+    """Whether carrying the request out twice does no harm: a GET or HEAD, or a POST under an Idempotency-Key."""
+    return _harmless.get()
 
 
 def deadline() -> float | None:

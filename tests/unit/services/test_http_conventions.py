@@ -69,13 +69,25 @@ async def test_the_deadline_is_the_callers_within_bounds(wish: str | None, secon
     assert seconds == pytest.approx(seen["remaining"], abs=0.3)
 
 
-async def test_a_request_that_outlives_its_deadline_is_a_504() -> None:
+@pytest.mark.parametrize(
+    ("method", "headers", "retryable"),
+    [
+        ("GET", {}, True),
+        ("POST", {"Idempotency-Key": "k"}, True),
+        ("POST", {}, False),
+        ("DELETE", {"If-Match": '"1"'}, False),
+    ],
+)
+async def test_a_request_that_outlives_its_deadline_is_a_504_to_be_repeated_only_if_that_is_harmless(
+    method: str, headers: dict[str, str], retryable: bool
+) -> None:
     async def forever(_scope: Any, _receive: Any, _send: Any) -> None:
         await asyncio.Event().wait()
 
-    answer = await call(conventions(forever), "GET", "/", headers={"X-Request-Timeout": "20"})
+    answer = await call(conventions(forever), method, "/", headers={"X-Request-Timeout": "20", **headers})
 
-    assert (answer.status, answer.json["type"], answer.json["retryable"]) == (504, "/problems/deadline-exceeded", True)
+    assert (answer.status, answer.json["type"]) == (504, "/problems/deadline-exceeded")
+    assert answer.json["retryable"] is retryable
 
 
 async def test_a_bug_is_a_500_problem_without_its_text() -> None:
