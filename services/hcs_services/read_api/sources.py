@@ -137,12 +137,14 @@ class Sources:
 
 
 def lost_write() -> Exception:
-    """Count and describe a token that the primary cannot meet."""
+    """Count and describe a token that the primary cannot meet.
+
+    Without Retry-After, by which the gateway would tell a service in trouble: it is the token that asks too much.
+    """
     LOST_WRITES.inc()
     return problem(
         "consistency-unavailable",
         "The token names a write that the primary does not have (yet): if this stays, that write was lost.",
-        retry_after=1,
     )
 
 
