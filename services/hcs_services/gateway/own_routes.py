@@ -56,7 +56,7 @@ class Documents:
                 async with asyncio.timeout(seconds):
                     response = await endpoint.open(call, ("X-Request-Timeout", str(int(seconds * 1000))))
                     try:
-                        body = await response.read()
+                        body = await response.read() if response.status == 200 else b""
                     finally:
                         await endpoint.close(response)
             except (CallFailed, aiohttp.ClientError, TimeoutError):

@@ -113,7 +113,7 @@ async def test_the_union_holds_what_the_gateway_routes() -> None:
     assert {"200", "413", "429", "503"} <= operation["responses"].keys()
 
 
-@pytest.mark.parametrize("reply", [hang_up, answer(b"not json"), answer(b"[]")])
+@pytest.mark.parametrize("reply", [hang_up, answer(b"not json"), answer(b"[]"), answer(status="503 Busy")])
 async def test_a_document_that_cannot_be_had_is_a_503(reply: Any) -> None:
     async with gateway(Service(reply)) as door:
         got = await door.call("GET", "/api/v1/openapi/gateway.json")
