@@ -28,10 +28,10 @@ def counts(stack: Stack, snapshot: Snapshot, readers: int) -> dict[str, int | No
     a workload that somebody else's scaler targets is left to that one. Readers that have outlived their StatefulSet
     are counted by their pods, so that it is made again for all of them.
     """
-    off = stack.spec.autoscaling.mode == "Off"
+    off, orphans = stack.spec.autoscaling.mode == "Off", _orphans(snapshot, reader_set(stack))
     owned: dict[str, int | None] = {
         WORKER: stack.spec.workers.replicas if off else None,
-        REPLICA: max(stack.spec.read_replicas.replicas, readers) if off else _orphans(snapshot, reader_set(stack)),
+        REPLICA: max(stack.spec.read_replicas.replicas, readers, orphans or 0) if off else orphans,
     }
     prefix = stack.names.of("")
     return owned | {child.name.removeprefix(prefix).removesuffix("-0"): None for child in snapshot.outside_scalers}

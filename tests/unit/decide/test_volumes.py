@@ -171,3 +171,5 @@ def test_readers_that_outlive_their_set_are_all_counted_when_it_is_made_again() 
     assert counts(stack(), snapshot(live={}, pods=orphans), 0)["replica"] == 3
     assert counts(stack(), snapshot(live={}, pods=()), 0)["replica"] is None
     assert counts(stack(), snapshot(pods=orphans), 0)["replica"] is None
+    off = stack({"autoscaling": {"mode": "Off"}})
+    assert counts(off, snapshot(live={}, pods=orphans), 0)["replica"] == 3
