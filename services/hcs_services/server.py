@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ async def serve(
         await on_start(background)
         _tune_collector()
         running += [asyncio.create_task(server.serve()) for server in servers[1:]]
+        await _until_listening(servers[1:], running[1:])
         admin.started = True
         await _first(stop, background.failed, running)
         admin.draining = draining.active = True
@@ -131,6 +133,14 @@ class _Draining:
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: two of them share this loop, and `serve` decides when each stops."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -172,6 +182,14 @@ async def _first(stop: asyncio.Event, failed: asyncio.Event, running: list[async
         wait.cancel()
     if any(task.done() for task in running):
         failed.set()
+
+
+async def _until_listening(servers: list[_Server], running: list[asyncio.Task[None]]) -> None:
+    """Return once each takes connections, or has ended because it cannot: nobody is ready before."""
+    for server, task in zip(servers, running, strict=True):
+        listening = asyncio.create_task(server.listening.wait())
+        await asyncio.wait([listening, task], return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
 
 
 async def _shut(servers: list[_Server], running: list[asyncio.Task[None]], grace: float) -> None:

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import asyncio, sys
+import uvicorn
 from hcs_services.admin import Admin
 from hcs_services.server import Background, Tier, run
 from hcs_services.settings import Settings
@@ -36,6 +37,13 @@ async def start(background: Background) -> None:
 
 async def stop() -> None:
     print("stopped", flush=True)
+
+if sys.argv[1:] == ["slow-to-listen"]:
+    listen = uvicorn.Server.startup
+    async def slowly(self, sockets=None):
+        await asyncio.sleep(0.5 if self.config.port == Settings().http_port else 0)
+        await listen(self, sockets)
+    uvicorn.Server.startup = slowly
 
 sys.exit(run(Tier(app, Admin(), start, stop), Settings()))
 """
@@ -101,6 +109,12 @@ async def running(*arguments: str, http: int | None = None, drain: float = 0.3) 
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_it_is_ready_only_once_it_takes_connections() -> None:
+    async with running("slow-to-listen") as process:
+        await process.until_ready()
+        assert " 200 " in await process.get("/")
 
 
 async def test_sigterm_finishes_what_is_in_flight_and_exits_with_0() -> None:
