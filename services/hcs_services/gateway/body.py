@@ -19,7 +19,7 @@ CLOSE = {"Connection": "close"}
 
 
 class ClientLeft(Exception):
-    """The client closed its connection before it was answered; there is nobody to answer."""
+    """The client closed its connection, or stopped reading, before it was answered; there is nobody to answer."""
 
 
 class BodyTooLarge(Exception):

@@ -25,7 +25,7 @@ from hcs_services.problem import Problem, problem, problem_response
 DEFAULT_TIMEOUT_MS = 15_000
 MAX_TIMEOUT_MS = 60_000
 STALL_SECONDS = 15.0
-"""Once an answer has begun: the longest time one piece of it may take from the upstream to the client."""
+"""Once an answer has begun: the longest time the upstream may take to give a piece of it, and the client to take it."""
 
 log = structlog.get_logger(__name__)
 Fields = list[tuple[bytes, bytes]]
@@ -87,7 +87,7 @@ class Proxy:
         try:
             await self._serve(exchange, seconds)
         except ClientLeft:
-            log.info("the client left before its answer")
+            log.info("the client left, or stopped reading, before its answer was whole")
         except BodyTooLarge:
             metrics.REFUSED.labels("body-too-large").inc()
             await body.answer_too_large(scope, receive, send, exchange.fields)
@@ -163,12 +163,20 @@ class Proxy:
 
 
 async def _stream(answer: Answer, exchange: Exchange) -> None:
-    """Pass the body on piece by piece; a client that reads slowly slows the upstream down, within the stall limit."""
+    """Pass the body on piece by piece; a client that reads slowly slows the upstream down, within the stall limit.
+
+    Reading and sending are timed apart: only the upstream answers for a piece that does not come. Raises TimeoutError
+    then, ClientLeft when the client takes nothing any more.
+    """
     content = answer.response.content
     while not exchange.ended:
         async with asyncio.timeout(STALL_SECONDS):
             piece = await content.readany()
-            await exchange.piece(piece, last=content.at_eof())
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await exchange.piece(piece, last=content.at_eof())
+        except TimeoutError:
+            raise ClientLeft from None
 
 
 async def _while_connected(exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:

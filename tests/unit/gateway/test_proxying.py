@@ -6,6 +6,8 @@ import time
 import pytest
 from tests.unit.gateway.loopback import Request, Service, answer, gateway, hang_up, until
 
+from hcs_services.gateway import metrics, proxy
+
 pytestmark = pytest.mark.unit
 ORDER = "/api/v1/orders/1"
 
@@ -116,6 +118,29 @@ async def test_a_client_that_does_not_read_stops_the_service() -> None:
             await asyncio.sleep(0.3)
         writer.close()
     assert 0 < written < size / 4
+
+
+@pytest.mark.parametrize(("stalled", "blamed"), [("client", 0), ("service", 1)])
+async def test_only_a_service_is_blamed_for_an_answer_that_stalls(
+    monkeypatch: pytest.MonkeyPatch, stalled: str, blamed: int
+) -> None:
+    monkeypatch.setattr(proxy, "STALL_SECONDS", 0.2)
+
+    async def reply(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        while stalled == "client":
+            writer.write(bytes(65536))
+            await writer.drain()
+        await asyncio.sleep(60)
+
+    service, broke_off = Service(reply), metrics.CALLS.labels("write-api", "broke-off")
+    before = broke_off._value.get()
+    async with gateway(service) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1024)
+        writer.write(b"GET /api/v1/orders/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(service.lost.is_set)
+        writer.close()
+    assert broke_off._value.get() - before == blamed
 
 
 async def test_a_service_that_dies_in_an_answer_of_known_length_leaves_it_short() -> None:
