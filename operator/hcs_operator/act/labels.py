@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from hcs_operator.act.pods import note
 from hcs_operator.api.observed import Snapshot
-from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import DATABASE_LABELS, Kube
 
 
@@ -15,11 +15,7 @@ async def label(kube: Kube, snapshot: Snapshot, wanted: Mapping[str, Mapping[str
         if labels is None or all(pod.labels.get(name) == value for name, value in labels.items()):
             continue
         kept = {name: value for name, value in labels.items() if value is not None}
-        # The uid keeps an apply from making a pod of that name when this one is gone.
-        metadata = {"name": pod.name, "namespace": snapshot.namespace, "uid": pod.uid, "labels": kept}
-        try:
-            await kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, manager=DATABASE_LABELS)
-        except Conflict:
+        if not await note(kube, snapshot, pod, DATABASE_LABELS, labels=kept):
             continue
         shown = ", ".join(f"{name.rpartition('/')[2]}={value or 'none'}" for name, value in labels.items())
         done.append(f"Pod {pod.name}: {shown}")

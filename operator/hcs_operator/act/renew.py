@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from hcs_operator.act.pods import note
 from hcs_operator.api.observed import Snapshot
 from hcs_operator.decide.renewal import RENEWED
-from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import MOUNTED_SECRETS, Kube
 
 
@@ -14,12 +14,6 @@ async def renew(kube: Kube, snapshot: Snapshot, wanted: Mapping[str, str]) -> li
     for pod in snapshot.pods:
         if pod.name not in wanted:
             continue
-        # The uid keeps an apply from making a pod of that name when this one is gone.
-        annotations = {RENEWED: wanted[pod.name]}
-        metadata = {"name": pod.name, "namespace": snapshot.namespace, "uid": pod.uid, "annotations": annotations}
-        try:
-            await kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, manager=MOUNTED_SECRETS)
-        except Conflict:
-            continue
-        done.append(f"Pod {pod.name}: mounts a Secret that was made anew")
+        if await note(kube, snapshot, pod, MOUNTED_SECRETS, annotations={RENEWED: wanted[pod.name]}):
+            done.append(f"Pod {pod.name}: mounts a Secret that was made anew")
     return done

@@ -10,11 +10,10 @@ Pods that are not ready are deleted before marked ones, whatever they work on
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
+from hcs_operator.act.pods import note
 from hcs_operator.api.observed import PodView, Snapshot
 from hcs_operator.decide.scaling import busy_workers, idle
-from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import COUNTS, Kube, Ref
 from hcs_operator.observe.ports import ServicePort
 
@@ -22,11 +21,6 @@ DRAIN_TTL = 30
 """Seconds for which a worker keeps its promise to take nothing new."""
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 CHEAP = "-1000"
-
-
-async def out(kube: Kube, ref: Ref, count: int) -> None:
-    """Raise the count."""
-    await kube.scale(ref, count)
 
 
 async def workers_in(kube: Kube, services: ServicePort, snapshot: Snapshot, ref: Ref, change: tuple[int, int]) -> int:
@@ -69,16 +63,9 @@ async def _mark(kube: Kube, snapshot: Snapshot, chosen: Sequence[PodView]) -> No
     await _unmark(kube, snapshot, [pod for pod in snapshot.of("worker") if pod.name in marked - names])
     for pod in chosen:
         if pod.name not in marked:
-            await _annotate(kube, snapshot, pod, {DELETION_COST: CHEAP})
+            await note(kube, snapshot, pod, COUNTS, annotations={DELETION_COST: CHEAP})
 
 
 async def _unmark(kube: Kube, snapshot: Snapshot, pods: Sequence[PodView]) -> None:
     for pod in pods:
-        await _annotate(kube, snapshot, pod, {})
-
-
-async def _annotate(kube: Kube, snapshot: Snapshot, pod: PodView, annotations: dict[str, str]) -> None:
-    """Make these the annotations this manager owns on the pod; a pod that is gone already is fine."""
-    metadata = {"name": pod.name, "namespace": snapshot.namespace, "uid": pod.uid, "annotations": annotations}
-    with suppress(Conflict):
-        await kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}, manager=COUNTS)
+        await note(kube, snapshot, pod, COUNTS, annotations={})

@@ -11,7 +11,7 @@ from hcs_operator.api.observed import PodView, Reason
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Waiting reasons of a healthy start."""
 _ENDED = frozenset({"Succeeded", "Failed"})
-_LISTENS_NOT = frozenset({"Pending", "Succeeded", "Failed"})
+_LISTENS_NOT = _ENDED | {"Pending"}
 """Phases in which no container runs; the address may have gone to another pod already."""
 _CRASHES = 2
 """Restarts from which on a terminated container counts as a problem."""
