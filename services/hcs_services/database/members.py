@@ -224,11 +224,10 @@ class PrimaryPool:
             connection.close()
         elif errors.meaning(error) is errors.Meaning.LOOK_AGAIN:
             connection.close()
-            if not isinstance(error, errors.StatementTimeout):
-                if errors.connection_is_lost(error):
-                    self._close_idle()  # a server that restarts at its address has cut the others, too
-                self._look_soon(connection.address)
-            elif request_context.remaining(1.0) > 0:  # else the caller had no time left: no fault of the primary's
+            slow = isinstance(error, errors.StatementTimeout)
+            if errors.connection_is_lost(error) and not slow:
+                self._close_idle()  # a server that restarts at its address has cut the others, too
+            if not slow or request_context.remaining(1.0) > 0:  # a caller in a hurry is no fault of the primary
                 self._look_soon(connection.address)
 
     def _close_idle(self) -> None:
