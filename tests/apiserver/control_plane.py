@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.ports import free_port
 
 START_LIMIT = 90.0
 CONTROLLERS = (
@@ -45,12 +45,6 @@ def binary(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join(folders))
     assert found, f"{name} is neither in HCS_TEST_PATH nor under {cache} nor on PATH: `make tools` builds it"
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import NotFound
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, PRUNED_KINDS, STACK_KIND
 
-from .control_plane import ControlPlane, free_port
+from .control_plane import ControlPlane
 from .played_engines import World
 
 ROOT = Path(__file__).parents[2]

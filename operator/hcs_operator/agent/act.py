@@ -23,7 +23,7 @@ from hcs_operator.agent.decide import (
 )
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
-from hcs_operator.mysql.session import Session, over_socket
+from hcs_operator.mysql.session import Session, opened, over_socket
 
 START_SECONDS = 150.0
 """START GROUP_REPLICATION gives up by itself after a minute; a STOP can take as long."""
@@ -81,14 +81,11 @@ def _set_up(session: Session, settings: Settings, denied: frozenset[str]) -> Non
     passwords = look.passwords(settings)
     limit = session.query("SELECT @@GLOBAL.max_connections AS connections")[0]["connections"]
     session.run("SET SESSION sql_log_bin = 0")
-    session.run("SET GLOBAL super_read_only = OFF")
-    try:
+    with opened(session):
         for sql, args in accounts.set_up(passwords, denied, limit):
             session.run(sql, *args)
         if settings.role is Role.MEMBER:
             session.run(_RECOVERY, REPLICATION, passwords[REPLICATION])
-    finally:
-        session.run("SET GLOBAL super_read_only = ON")
 
 
 def _rotate(session: Session, settings: Settings, denied: frozenset[str]) -> None:
@@ -101,11 +98,8 @@ def _rotate(session: Session, settings: Settings, denied: frozenset[str]) -> Non
 
 def _renew_channel(session: Session, password: str) -> None:
     session.run("STOP REPLICA IO_THREAD FOR CHANNEL ''")
-    session.run("SET GLOBAL super_read_only = OFF")
-    try:
+    with opened(session):
         session.run("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = %s FOR CHANNEL ''", password)
-    finally:
-        session.run("SET GLOBAL super_read_only = ON")
     session.run("START REPLICA IO_THREAD FOR CHANNEL ''")
 
 

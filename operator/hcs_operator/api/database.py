@@ -129,6 +129,8 @@ class Facts:
     clone: CloneState | None = None
     busy_reads: int = 0
     """Sessions of `hcs_read` that are executing a statement."""
+    opened: bool = False
+    """Somebody has opened a closed server for a step and is at work on it."""
     applier_queue: int = 0
     """Transactions received by the group's applier and not yet applied."""
 

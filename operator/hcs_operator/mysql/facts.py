@@ -8,6 +8,7 @@ from hcs_operator.mysql.session import Row, Session
 
 _SERVER = """
 SELECT @@server_uuid AS server_uuid, @@version AS version, @@GLOBAL.super_read_only AS super_read_only,
+       IS_USED_LOCK('hcs.opened') IS NOT NULL AS opened,
        @@GLOBAL.gtid_executed AS gtid_executed, @@GLOBAL.gtid_purged AS gtid_purged,
        (SELECT COUNT(*) FROM performance_schema.processlist
          WHERE USER = 'hcs_read' AND COMMAND IN ('Query', 'Execute', 'Fetch')) AS busy_reads
@@ -79,6 +80,7 @@ def examine(session: Session, role: Role) -> Facts:
         server_uuid=server["server_uuid"],
         version=server["version"],
         super_read_only=bool(server["super_read_only"]),
+        opened=bool(server["opened"]),
         gtid_executed=server["gtid_executed"].replace("\n", ""),
         gtid_purged=server["gtid_purged"].replace("\n", ""),
         member_group=member_group(session),

@@ -21,6 +21,9 @@ STATEMENT_SECONDS = 2.0
 ROOT = "root"
 """root@localhost has no password: it is reachable by the pod's own socket alone (names are not resolved over TCP)."""
 
+OPENED = "hcs.opened"
+"""The user lock that a session holds while it has a closed server open."""
+
 Row = Mapping[str, Any]
 
 _DENIED = {1044, 1045, 1130, 1698, 1862, 3118, 3955}
@@ -55,6 +58,22 @@ class Session:
         except Unreachable:
             # The time-out of the read: the server goes on with the statement, whoever listens.
             return
+
+
+@contextmanager
+def opened(session: Session) -> Iterator[None]:
+    """Have a closed server take writes of administrators for a moment; raises DatabaseError.
+
+    One at a time: who finds a server open and its lock free knows that nobody is at work on it any more.
+    """
+    if not (row := session.one(f"SELECT GET_LOCK('{OPENED}', 1) AS locked")) or not row["locked"]:
+        raise Refused("somebody else has opened this server for a step")
+    session.run("SET GLOBAL super_read_only = OFF")
+    try:
+        yield
+    finally:
+        session.run("SET GLOBAL super_read_only = ON")
+        session.query(f"SELECT RELEASE_LOCK('{OPENED}')")
 
 
 @contextmanager

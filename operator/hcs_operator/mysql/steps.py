@@ -9,7 +9,7 @@ from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep
 from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import Refused
-from hcs_operator.mysql.session import Session
+from hcs_operator.mysql.session import Session, opened
 
 _CHANGE_SOURCE = """
 CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %s, SOURCE_PASSWORD = %s,
@@ -82,8 +82,7 @@ def _clone(step: Clone, session: Session, opener: Opener) -> None:
 
 def _follow(step: Follow, session: Session) -> None:
     session.run("STOP REPLICA")
-    session.run("SET GLOBAL super_read_only = OFF")
-    try:
+    with opened(session):
         session.query("SELECT asynchronous_connection_failover_reset()")
         session.run("RESET REPLICA ALL FOR CHANNEL ''")
         source = (step.source.host, step.source.port)
@@ -91,8 +90,6 @@ def _follow(step: Follow, session: Session) -> None:
         session.query(_MANAGE, step.group_name, *source)
         session.run("SET SESSION sql_log_bin = 0")
         session.run("REPLACE INTO hcs_meta.channel_owner (id, server_uuid) VALUES (1, @@server_uuid)")
-    finally:
-        session.run("SET GLOBAL super_read_only = ON")
     session.run("START REPLICA")
 
 

@@ -12,9 +12,9 @@ from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Role
 from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.decide.database.steps import Clone
+from hcs_operator.decide.database.steps import Clone, Close
 from hcs_operator.mysql.errors import Refused
-from hcs_operator.mysql.session import over_tls
+from hcs_operator.mysql.session import opened, over_socket, over_tls
 
 pytestmark = pytest.mark.engine
 
@@ -85,6 +85,15 @@ def test_the_channel_fails_over_by_itself_and_verifies_its_source(stack: Trial) 
 
 def test_a_reader_takes_no_writes(stack: Trial) -> None:
     assert reader(stack).server.ask("SELECT @@GLOBAL.super_read_only AS closed") == [{"closed": 1}]
+
+
+def test_a_reader_that_nobody_works_on_any_more_is_closed_to_writes_again(stack: Trial) -> None:
+    pod = reader(stack)
+    with over_socket(str(pod.server.socket)) as session, opened(session):
+        assert not [step for step in stack.plan().steps if isinstance(step, Close)]
+    pod.server.run("SET GLOBAL super_read_only = OFF")
+    stack.turn()
+    assert pod.server.ask("SELECT @@GLOBAL.super_read_only AS closed") == [{"closed": 1}]
 
 
 def test_a_reader_holds_nothing_that_the_primary_lacks(stack: Trial) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.engine.read_api.conftest import eventually
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 ROOT = Path(__file__).parents[3]
@@ -38,12 +38,6 @@ class Process:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,13 +48,6 @@ class Process:
         """SIGTERM, and the exit code."""
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(timeout=20)
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 Start = Callable[..., Process]

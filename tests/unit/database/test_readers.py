@@ -118,6 +118,10 @@ def test_a_reader_left_open_to_writes_is_closed() -> None:
     assert isinstance(step, Close)
 
 
+def test_a_reader_that_is_open_for_a_step_of_its_agent_is_left_open() -> None:
+    assert planned(reader(replace(FOLLOWING, super_read_only=False, opened=True))).steps == ()
+
+
 def test_a_reader_whose_binary_logs_are_gone_is_cloned_over_data_that_the_primary_has() -> None:
     stuck = replace(CHANNEL, receiving="OFF", error_number=13114)
     purged = replace(PRIMARY, gtid_executed=f"{GROUP}:1-20", gtid_purged=f"{GROUP}:1-15")

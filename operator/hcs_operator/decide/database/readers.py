@@ -107,7 +107,7 @@ def _channel(reader: InstanceView, facts: Facts, channel: Channel, around: Surro
 def _healthy(reader: InstanceView, facts: Facts, channel: Channel) -> Care:
     if channel.receiving == "OFF" or not channel.applying:
         return Care("Stopped", "its replication is started again", Resume(reader.instance))
-    if not facts.super_read_only:
+    if not facts.super_read_only and not facts.opened:
         return Care("Following", "it is closed to writes again", Close(reader.instance))
     if channel.receiving == "CONNECTING":
         return Care("Connecting", channel.error or f"looking for its source {channel.source}")
