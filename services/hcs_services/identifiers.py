@@ -1,4 +1,6 @@
-"""Identifiers of orders and tasks: pure, checkable without touching a store.
+"""Identifiers of products, users, orders and tasks: pure, checkable without touching a store.
+
+Products and users are named by their callers, within `ID_PATTERN` and `ID_MAX_LENGTH`.
 
 An order id is 63 bits: 41 of milliseconds since 2025-01-01, 12 of the user's slot, 10 random. Its public form is 13
 digits of Crockford base32 and his check symbol (value mod 37, https://www.crockford.com/base32.html), which catches
@@ -12,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +25,11 @@ import xxhash
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 SLOTS = 4096
 MAX_ORDER_ID = 2**63 - 1
+ID_MAX_LENGTH = 64
+# no "." and "..": as segments of a path they are resolved away (RFC 3986, 5.2.4), so nobody could read such a thing
+ID_PATTERN = r"^(\.*[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3,})$"
 
+_ID = re.compile(ID_PATTERN)
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CHECKS = _DIGITS + "*~$=U"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
@@ -39,6 +46,11 @@ TASK_TYPES: dict[str, int] = {
 _TASK_TYPE_NAMES = {code: name for name, code in TASK_TYPES.items()}
 _TASK_BYTES, _MAC_BYTES = 25, 10
 TASK_ID_PATTERN = r"^[0-9A-V]{40}$"
+
+
+def is_id(text: str) -> bool:
+    """Whether a product or a user can have this id."""
+    return len(text) <= ID_MAX_LENGTH and _ID.fullmatch(text) is not None
 
 
 def slot_of(user_id: str) -> int:

@@ -23,11 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from hcs_services.identifiers import ORDER_ID_PATTERN, TASK_ID_PATTERN, public_order_id
+from hcs_services.identifiers import ID_MAX_LENGTH, ID_PATTERN, ORDER_ID_PATTERN, TASK_ID_PATTERN, public_order_id
 from hcs_services.money import Money, format_money
 
 MAX_STOCK = 1_000_000_000
-ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 OrderStatus = Literal["PENDING", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"]
 TaskStatus = Literal["queued", "running", "retrying", "succeeded", "dead"]
 TaskType = Literal["send_email", "generate_report", "process_payment", "sync_data", "refund_payment"]
@@ -48,7 +47,12 @@ def _integral(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_integral)]
-Identifier = Annotated[str, StringConstraints(strict=True, pattern=ID_PATTERN), Field(examples=["book-1"])]
+ID_SCHEMA: dict[str, Any] = {"pattern": ID_PATTERN, "minLength": 1, "maxLength": ID_MAX_LENGTH}
+Identifier = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=ID_MAX_LENGTH, pattern=ID_PATTERN),
+    Field(examples=["book-1"]),
+]
 Line = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -12,8 +11,8 @@ from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
 from hcs_services import application
 from hcs_services.application import PREFIX
 from hcs_services.http_conventions import etag, none_match
-from hcs_services.identifiers import ORDER_ID_PATTERN
-from hcs_services.models import ID_PATTERN, Order, OrderPage, Product
+from hcs_services.identifiers import ID_MAX_LENGTH, ID_PATTERN, ORDER_ID_PATTERN, is_id
+from hcs_services.models import ID_SCHEMA, Order, OrderPage, Product
 from hcs_services.problem import Problem, documented, problem
 from hcs_services.read_api import demand as demands
 from hcs_services.read_api.cached_reads import Answer
@@ -21,7 +20,6 @@ from hcs_services.read_api.demand import Demand
 from hcs_services.read_api.reads import Reads
 from hcs_services.settings import Settings
 
-_PRODUCT_ID = re.compile(ID_PATTERN)
 _REFUSALS = ("malformed-token", "consistency-unavailable", "database-unavailable", "overloaded", "deadline-exceeded")
 _HEADERS = {
     "ETag": ("The version, as a strong entity tag.", "string"),
@@ -34,9 +32,10 @@ OrderId = Annotated[
     str, Path(examples=["06YNJE7FW9Z2YY"], json_schema_extra={"pattern": ORDER_ID_PATTERN}, description="An order id.")
 ]
 ProductId = Annotated[
-    str, Path(examples=["book-1"], json_schema_extra={"pattern": ID_PATTERN}, description="A product id.")
+    str,
+    Path(examples=["book-1"], json_schema_extra=ID_SCHEMA, description="A product id."),
 ]
-UserId = Annotated[str, Path(pattern=ID_PATTERN, examples=["ada"])]
+UserId = Annotated[str, Path(min_length=1, max_length=ID_MAX_LENGTH, pattern=ID_PATTERN, examples=["ada"])]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 IfNoneMatch = Annotated[str | None, Header(description="Entity tags that the client holds.")]
@@ -109,7 +108,7 @@ def _serve_entities(app: FastAPI, reads: Reads, respond: _Responder) -> None:
     async def get_product(product_id: ProductId, demand: Wanted, if_none_match: IfNoneMatch = None) -> Response:
         """Read a product."""
         absent = problem("product-not-found", "There is no product with this id.")
-        if not _PRODUCT_ID.fullmatch(product_id):
+        if not is_id(product_id):
             raise absent
         return respond(await reads.product(product_id, demand), if_none_match, absent)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Response
@@ -10,12 +9,11 @@ from fastapi import FastAPI, Header, Path, Response
 from hcs_services import models
 from hcs_services.application import PREFIX
 from hcs_services.http_conventions import require_if_match
-from hcs_services.identifiers import parse_order_id
+from hcs_services.identifiers import is_id, parse_order_id
 from hcs_services.problem import documented, problem
 from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import Answer, UnitOfWork, client_key, own_key
 
-_ID = re.compile(models.ID_PATTERN.removeprefix("^").removesuffix("$"))
 _ANY_WRITE = (
     "malformed-request",
     "request-timeout",
@@ -39,7 +37,7 @@ IdempotencyKey = Annotated[
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description='Required: the ETag of the version you saw, or "*".')
 ]
-ProductId = Annotated[str, Path(examples=["book-1"])]
+ProductId = Annotated[str, Path(examples=["book-1"], json_schema_extra=models.ID_SCHEMA)]
 OrderId = Annotated[str, Path(examples=["06YNJE7FW9Z2YY"])]
 
 
@@ -70,7 +68,7 @@ def _add_product_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -
         responses=_written(200) | documented(*_KEYED, "product-not-found", "stock-limit"),
     )
     async def restock(product_id: ProductId, body: models.Restock, idempotency_key: IdempotencyKey = None) -> Response:
-        if not _ID.fullmatch(product_id):
+        if not is_id(product_id):
             raise problem("product-not-found", "No product has such an id.")
         key = client_key("POST /products/restock", product_id, idempotency_key, body.model_dump(mode="json"))
         return _response(await unit.run(key, lambda rows, now: service.restock(rows, product_id, body, now)))

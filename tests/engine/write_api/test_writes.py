@@ -98,6 +98,7 @@ async def test_a_free_order_is_born_paid(client: aiohttp.ClientSession) -> None:
         ({"quantity": 10_001}, 422, "validation-failed"),
         ({"quantity": "1"}, 422, "validation-failed"),
         ({"user_id": "a b"}, 422, "validation-failed"),
+        ({"user_id": ".."}, 422, "validation-failed"),
         ({"total_amount": 19.9}, 422, "validation-failed"),
         ({"colour": "red"}, 422, "validation-failed"),
     ],

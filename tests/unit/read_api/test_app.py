@@ -77,6 +77,7 @@ async def test_head_is_get_without_its_body(api: Api) -> None:
         ("/api/v1/orders/x", "order-not-found"),
         ("/api/v1/products/none", "product-not-found"),
         ("/api/v1/products/not%20one", "product-not-found"),
+        ("/api/v1/products/..", "product-not-found"),
         ("/api/v1/nothing", "route-not-found"),
     ],
 )
@@ -100,8 +101,9 @@ async def test_a_malformed_cursor_is_a_400(api: Api) -> None:
     assert (got.status, got.json()["type"]) == (400, "/problems/malformed-cursor")
 
 
-async def test_an_impossible_user_is_a_422(api: Api) -> None:
-    assert (await api.get("/api/v1/users/a b/orders")).status == 422
+@pytest.mark.parametrize("user", ["a b", ".", ".."])
+async def test_an_impossible_user_is_a_422(api: Api, user: str) -> None:
+    assert (await api.get(f"/api/v1/users/{user}/orders")).status == 422
 
 
 async def test_a_users_orders_are_listed(api: Api) -> None:

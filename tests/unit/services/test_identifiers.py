@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from hcs_services.identifiers import (
     EPOCH,
@@ -12,6 +13,7 @@ from hcs_services.identifiers import (
     TASK_TYPES,
     TaskId,
     compose_order_id,
+    is_id,
     new_order_id,
     new_task_id,
     parse_order_id,
@@ -19,10 +21,24 @@ from hcs_services.identifiers import (
     public_order_id,
     slot_of,
 )
+from hcs_services.models import Identifier
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ*~$=U"
 order_ids = st.integers(0, MAX_ORDER_ID)
+
+
+@pytest.mark.parametrize("text", ["a", "-", "...", ".a", "a.", "..a..", "a" * 64, "." * 64, "." * 63 + "a"])
+def test_a_product_can_have_this_id(text: str) -> None:
+    assert is_id(text)
+    assert TypeAdapter(Identifier).validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a b", "a/b", "é", "a\n", "a" * 65, "." * 65])
+def test_no_product_can_have_this_id(text: str) -> None:
+    assert not is_id(text)
+    with pytest.raises(ValidationError):
+        TypeAdapter(Identifier).validate_python(text)
 
 
 @given(order_ids)
