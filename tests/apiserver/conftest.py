@@ -1,4 +1,6 @@
-"""A control plane for the whole session; a namespace, a kubelet and operators for each test."""
+"""A control plane for the whole session (for each of the processes that share the tests); a namespace, a kubelet and
+operators for each test.
+"""
 
 import asyncio
 import shutil
@@ -10,9 +12,10 @@ import pytest
 import yaml
 
 from hcs_operator.kube.aio import Client, configuration
-from hcs_operator.kube.errors import Conflict, KubeError, NotFound
+from hcs_operator.kube.errors import KubeError
+from hcs_operator.kube.resources import STACK_KIND
 
-from .control_plane import ControlPlane
+from .control_plane import ControlPlane, until
 from .kubelet import Kubelet
 from .stage import ROOT, Stage
 
@@ -25,10 +28,30 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
     try:
         plane.start()
+        asyncio.run(_define(plane))
+        plane.start_controllers()
         yield plane
     finally:
         plane.stop()
         shutil.rmtree(plane.folder / "etcd", ignore_errors=True)
+
+
+async def _define(plane: ControlPlane) -> None:
+    """Have the generated definition served."""
+    client = Client(await configuration(str(plane.kubeconfig("player"))), "test")
+
+    async def served() -> bool:
+        try:
+            await client.list(STACK_KIND, "default")
+        except KubeError:
+            return False
+        return True
+
+    try:
+        await client._request("POST", DEFINITIONS, body=yaml.safe_load(CRD.read_text()))
+        await until(served, 30, "the API server serves the definition")
+    finally:
+        await client.close()
 
 
 @pytest.fixture
@@ -38,35 +61,19 @@ async def kube(control_plane: ControlPlane) -> AsyncIterator[Client]:
     await client.close()
 
 
-@pytest.fixture
-async def crd(kube: Client) -> None:
-    """The generated definition, served."""
-    definition = yaml.safe_load(CRD.read_text())
-    try:
-        await kube._request("POST", DEFINITIONS, body=definition)
-    except Conflict:
-        return
-    for _ in range(300):
-        try:
-            await kube.list("HighConcurrencyStack")
-        except (KubeError, NotFound):
-            await asyncio.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the API server does not serve the definition")
-
-
-@pytest.fixture
-async def namespace(kube: Client) -> str:
+async def new_namespace(kube: Client) -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
     await kube._request("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
     return name
 
 
 @pytest.fixture
-async def bare_stage(
-    control_plane: ControlPlane, kube: Client, crd: None, namespace: str, tmp_path: Path
-) -> AsyncIterator[Stage]:
+async def namespace(kube: Client) -> str:
+    return await new_namespace(kube)
+
+
+@pytest.fixture
+async def bare_stage(control_plane: ControlPlane, kube: Client, namespace: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """A namespace without a kubelet: pods stay Pending."""
     stage = Stage(control_plane, kube, namespace, tmp_path)
     yield stage
@@ -76,5 +83,5 @@ async def bare_stage(
 @pytest.fixture
 async def stage(bare_stage: Stage) -> AsyncIterator[Stage]:
     """A namespace whose pods all run."""
-    async with Kubelet(bare_stage.kube):
+    async with Kubelet(bare_stage.kube, bare_stage.namespace):
         yield bare_stage

@@ -77,10 +77,13 @@ class ControlPlane:
         self._spawn("etcd", etcd)
         self._spawn("kube-apiserver", self._apiserver(client))
         self._await_ready()
+
+    def start_controllers(self) -> None:
+        """Once the definitions are served: the garbage collector finds one that comes later after half a minute."""
         self._spawn("kube-controller-manager", self._controllers())
 
     def stop(self) -> None:
-        """End both at once: their data is thrown away, and a graceful API server takes 20 s for its open watches."""
+        """End all at once: their data is thrown away, and a graceful API server takes 20 s for its open watches."""
         for process in reversed(self.processes):
             process.kill()
             process.wait(10)

@@ -1,4 +1,6 @@
-"""Plays the kubelet and the scheduler: every pod that the controllers make runs and is ready at once; Jobs' pods succeed."""
+"""Plays the kubelet and the scheduler in one namespace: every pod that the controllers make there runs and is ready at once; Jobs' pods
+succeed.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +17,8 @@ Verdict = Callable[[dict[str, Any]], str | None]
 class Kubelet:
     """Runs while its context is open. `broken(pod)` may return a waiting reason for a pod that is not to start."""
 
-    def __init__(self, kube: Client, broken: Verdict = lambda _: None) -> None:
-        self.kube, self.broken = kube, broken
+    def __init__(self, kube: Client, namespace: str, broken: Verdict = lambda _: None) -> None:
+        self.kube, self.namespace, self.broken = kube, namespace, broken
         self._addresses = iter(range(1, 60_000))
 
     async def __aenter__(self) -> Self:
@@ -31,7 +33,7 @@ class Kubelet:
     async def _run(self) -> None:
         while True:
             with suppress(KubeError):
-                for pod in (await self.kube.list("Pod")).items:
+                for pod in (await self.kube.list("Pod", self.namespace)).items:
                     with suppress(KubeError):
                         await self._play(pod)
             await asyncio.sleep(EVERY)

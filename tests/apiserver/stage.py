@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from tests.ports import free_port
 
 from hcs_operator.kube.aio import Client
-from hcs_operator.kube.errors import NotFound
+from hcs_operator.kube.errors import Conflict, NotFound
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, PRUNED_KINDS, STACK_KIND
 
@@ -47,7 +47,7 @@ class Stage:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")]),
             "HCS_KUBECONFIG": str(self.plane.kubeconfig(user)),
             "HCS_NAMESPACES": self.namespace,
-            "HCS_ADMIN_PORT": str(free_port()),
+            "HCS_ADMIN_PORT": "0",
             "HCS_TEST_WORLD": str(self.folder / "world.json"),
             "HCS_TEST_KILL_AFTER": str(kill_after),
             "POD_NAMESPACE": self.namespace,
@@ -60,15 +60,10 @@ class Stage:
         return process
 
     def end(self) -> None:
+        """End them at once: nobody serves this namespace again."""
         for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait(10)
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("operator-*.log")))
@@ -85,8 +80,17 @@ class Stage:
         return found
 
     async def edit(self, name: str, **spec: Any) -> None:
-        stack = await self.stack(name)
-        await self.kube.replace({**stack, "spec": {**stack["spec"], **spec}})
+        await self.change(STACK_KIND, name, lambda stack: stack["spec"].update(spec))
+
+    async def change(self, kind: str, name: str, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Replace an object that the operator writes too: as often as it wrote between our read and our write."""
+        while True:
+            document = await self.get(kind, name)
+            assert document is not None
+            edit(document)
+            with suppress(Conflict):
+                await self.kube.replace(document)
+                return
 
     async def condition(self, kind: str, name: str = "shop") -> dict[str, str]:
         status = (await self.stack(name)).get("status") or {}
@@ -137,14 +141,23 @@ class Stage:
         found = (await self.kube.list("Event", self.namespace)).items
         return [(event["reason"], event["message"]) for event in found]
 
+    async def announced(self, reason: str, part: str) -> None:
+        """Wait for an event with this in its message: it follows the write that it tells of."""
+
+        async def told() -> bool:
+            return any(found == reason and part in message for found, message in await self.events())
+
+        await self.until(told, 15, f"an event {reason} tells: {part}")
+
     def writes(self, user: str = "operator") -> list[str]:
         """Return the writes of one user in this namespace so far, from the audit log."""
-        found = []
-        for line in self.plane.audit_log.read_text().splitlines():
-            entry = json.loads(line)
-            if entry["user"]["username"] == user and f"/namespaces/{self.namespace}/" in entry["requestURI"]:
-                found.append(f"{entry['verb']} {entry['requestURI'].partition('?')[0]}")
-        return found
+        ours = f"/namespaces/{self.namespace}/"
+        entries = [json.loads(line) for line in self.plane.audit_log.read_text().splitlines() if ours in line]
+        return [
+            f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
+            for entry in entries
+            if entry["user"]["username"] == user and ours in entry["requestURI"]
+        ]
 
 
 def normalised(children: dict[str, dict[str, Any]], namespace: str) -> dict[str, Any]:

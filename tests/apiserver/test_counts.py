@@ -32,13 +32,7 @@ async def test_a_backlog_adds_workers_with_an_event_that_names_its_numbers(stage
         return await workers(stage) == 4
 
     await stage.until(four, 15, "there are four workers")
-
-    async def told() -> bool:
-        return any(
-            reason == "ScaledWorkers" and "1 -> 4: backlog 5000" in message for reason, message in await stage.events()
-        )
-
-    await stage.until(told, 15, "the event, which follows the count, names the numbers")
+    await stage.announced("ScaledWorkers", "1 -> 4: backlog 5000")
     found = await stage.get("Deployment", "shop-worker")
     assert found is not None
     owners = {

@@ -12,7 +12,7 @@ from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import Refused
 from hcs_operator.kube.port import STATUS
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("crd")]
+pytestmark = pytest.mark.apiserver
 
 STORE = {"bucket": "shop", "endpoint": "http://s3:8083", "secretRef": {"name": "store"}}
 

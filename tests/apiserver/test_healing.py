@@ -29,7 +29,7 @@ async def test_deleted_children_come_back_with_an_event(stage: Stage) -> None:
 
     await stage.until(back, 20, "the children are back")
     await stage.ready()
-    assert ("Healed", "Service shop-primary was deleted and is made again") in await stage.events()
+    await stage.announced("Healed", "Service shop-primary was deleted and is made again")
 
 
 async def test_a_secret_made_anew_is_told_to_the_kubelets_of_the_pods_that_mount_it_and_restarts_none(
@@ -84,7 +84,7 @@ async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage
 
     await stage.until(right, 20, "the selector is right again")
     await stage.ready()
-    assert any(reason == "Healed" and "queue -> cache" in message for reason, message in await stage.events())
+    await stage.announced("Healed", "queue -> cache")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_a_label_added_to_a_selector_is_taken_away(stage: Stage, kind: str
 
     await stage.until(right, 20, "the selector is right again")
     await stage.ready()
-    assert any(reason == "Healed" and "x y -> unset" in message for reason, message in await stage.events())
+    await stage.announced("Healed", "x y -> unset")
 
 
 async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage) -> None:
@@ -183,7 +183,7 @@ async def test_a_wrong_image_stalls_while_the_old_pods_serve(bare_stage: Stage) 
         assert isinstance(spec, dict)
         return "ImagePullBackOff" if spec["containers"][0]["image"] == "wrong:1" else None
 
-    async with Kubelet(bare_stage.kube, broken):
+    async with Kubelet(bare_stage.kube, bare_stage.namespace, broken):
         bare_stage.operator()
         await bare_stage.create()
         await bare_stage.ready()

@@ -56,10 +56,7 @@ async def test_a_leader_whose_lease_was_taken_ends(stage: Stage) -> None:
         return await holder(stage) == "one"
 
     await stage.until(leads, 20, "the first leads")
-    lease = await stage.get("Lease", "hcs-operator")
-    assert lease is not None
-    lease["spec"]["holderIdentity"] = "thief"
-    await stage.kube.replace(lease)
+    await stage.change("Lease", "hcs-operator", lambda lease: lease["spec"].update(holderIdentity="thief"))
 
     async def ended() -> bool:
         return first.poll() is not None
