@@ -131,7 +131,7 @@ class Conventions:
             await answer.fail(error, scope)
         except Exception as error:  # noqa: BLE001 - the last line before the server: everything becomes an answer
             if isinstance(error, TimeoutError) and bound.expired():
-                late = problem("deadline-exceeded", f"Not done within {timeout * 1000:.0f} ms.")
+                late = problem("deadline-exceeded", f"There was no answer within {timeout * 1000:.0f} ms.")
                 await answer.fail(late, scope)
             elif not answer.finished:  # Starlette raises an exception again after it has answered it
                 await answer.fail(unexpected(scope), scope)

@@ -32,6 +32,7 @@ _ACCEPT = (
     "queue-unavailable",
     "database-unavailable",
     "outcome-unknown",
+    "deadline-exceeded",
 )
 _HEADERS = {
     202: {
@@ -92,7 +93,7 @@ def _add_tasks(app: FastAPI, results: TaskResults) -> None:
         summary="What became of a task",
         response_model=Task,
         response_model_exclude_none=True,
-        responses=documented("task-not-found", "database-unavailable"),
+        responses=documented("task-not-found", "database-unavailable", "deadline-exceeded"),
     )
     async def task(task_id: TaskIdentifier, response: Response) -> Any:
         response.headers["Cache-Control"] = "no-store"
@@ -111,6 +112,7 @@ def _add_tasks(app: FastAPI, results: TaskResults) -> None:
                 "object-store-not-configured",
                 "upstream-unavailable",
                 "database-unavailable",
+                "deadline-exceeded",
             ),
             200: {
                 "description": "The result.",

@@ -1,8 +1,8 @@
-"""Database failures as answers: always 503 with what a client should do about it."""
+"""Database failures as answers: 503 and what a client should do about it, 504 where its own time ended."""
 
 from __future__ import annotations
 
-from hcs_services.database.errors import DatabaseFailure, OutcomeUnknown
+from hcs_services.database.errors import DatabaseFailure, DeadlinePassed, OutcomeUnknown
 from hcs_services.problem import Problem, problem
 
 
@@ -14,4 +14,7 @@ def as_problem(error: DatabaseFailure) -> Problem:
             "The write was sent and its outcome is not known yet; repeat it with the same Idempotency-Key.",
             retry_after=2,
         )
+    if isinstance(error, DeadlinePassed):
+        # without Retry-After, by which the gateway would tell a service in trouble
+        return problem("deadline-exceeded", "The request's time ended before its work; nothing was written.")
     return problem("database-unavailable", "No primary answered in time; nothing was written.", retry_after=1)

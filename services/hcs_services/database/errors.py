@@ -2,6 +2,7 @@
 
 DatabaseFailure
 ├── DatabaseUnavailable    no usable primary or connection within the deadline: nothing was done
+│   └── DeadlinePassed     the caller's time ended before COMMIT, with a primary at work: nothing was done
 ├── TransactionLost        certainly not committed: deadlock, lock wait, lost or demoted before COMMIT → do it again
 └── OutcomeUnknown         the COMMIT may or may not have happened → settle by inserting the same key again
 NoReader                   no eligible replica holds what was asked for
@@ -49,6 +50,10 @@ class DatabaseFailure(Exception):
 
 class DatabaseUnavailable(DatabaseFailure):
     """No usable primary or connection within the deadline; nothing was done."""
+
+
+class DeadlinePassed(DatabaseUnavailable):
+    """The caller's own time ended before COMMIT was sent; nothing was done, and nothing is said of the database."""
 
 
 class TransactionLost(DatabaseFailure):

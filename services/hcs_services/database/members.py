@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge
 from hcs_services import request_context
 from hcs_services.database import errors
 from hcs_services.database.connection import Connection, account, open_connection
+from hcs_services.database.outage import is_the_callers
 from hcs_services.database.primary_finder import PROBE_SECONDS, PrimaryFinder
 from hcs_services.database.resolver import resolve
 from hcs_services.settings import Settings
@@ -85,7 +86,9 @@ class PrimaryPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit mode; raises DatabaseUnavailable."""
+        """A connection in autocommit mode; raises DatabaseUnavailable, DeadlinePassed to a caller who has no time."""
+        if request_context.remaining(1.0) <= 0:
+            raise errors.DeadlinePassed("no time is left to ask the primary")
         await self._take_slot()
         try:
             connection = await self._checkout()
@@ -104,7 +107,8 @@ class PrimaryPool:
         """A transaction, committed at the end of the block unless it raises.
 
         Raises TransactionLost if it certainly did not commit, OutcomeUnknown if nobody knows, DatabaseUnavailable if
-        it never began. COMMIT goes on when the caller is cancelled; its connection stays out of the pool until then.
+        it never began, DeadlinePassed if the caller's time ended before COMMIT. COMMIT goes on when the caller is
+        cancelled; its connection stays out of the pool until then.
         `track_gtid` leaves the server's executed set, read after COMMIT, in the connection's `committed_gtid`.
         """
         async with self.connection() as connection:
@@ -114,6 +118,8 @@ class PrimaryPool:
             except BaseException as error:
                 self._judge(connection, error)
                 await self._abandon(connection)
+                if is_the_callers(error):
+                    raise errors.DeadlinePassed(str(error)[:200]) from error
                 if errors.meaning(error) in {errors.Meaning.LOOK_AGAIN, errors.Meaning.REPEAT}:
                     raise errors.TransactionLost(str(error)[:200]) from error
                 raise
@@ -224,10 +230,9 @@ class PrimaryPool:
             connection.close()
         elif errors.meaning(error) is errors.Meaning.LOOK_AGAIN:
             connection.close()
-            slow = isinstance(error, errors.StatementTimeout)
-            if errors.connection_is_lost(error) and not slow:
+            if errors.connection_is_lost(error) and not isinstance(error, errors.StatementTimeout):
                 self._close_idle()  # a server that restarts at its address has cut the others, too
-            if not slow or request_context.remaining(1.0) > 0:  # a caller in a hurry is no fault of the primary
+            if not is_the_callers(error):
                 self._look_soon(connection.address)
 
     def _close_idle(self) -> None:

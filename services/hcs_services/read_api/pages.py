@@ -93,7 +93,8 @@ class PageReads:
                 return replace(found, relaxed=want.relaxed)
         if not want.relaxed:
             return None
-        return replace(await self._load(page, Want(), leased=False), relaxed=True)
+        answer = await self._cached.fly((page, Want(), False), lambda: self._load(page, Want(), leased=False))
+        return replace(answer, relaxed=True)
 
 
 def _generation(snapshot: Snapshot) -> Snapshot:

@@ -96,7 +96,10 @@ class Sources:
         return snapshot
 
     async def from_primary(self, query: Query, gtid: str | None = None) -> Snapshot:
-        """Run the query at the primary, which must have executed the set; raises 503 problems."""
+        """Run the query at the primary, which must have executed the set; raises 503 problems.
+
+        A deadline that ends here is a flight's, never a caller's: it is the servers that took too long.
+        """
         try:
             async with (
                 self._primary_slots.slot(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -9,8 +10,9 @@ from typing import Any, cast
 import pytest
 from asyncmy.errors import InterfaceError, OperationalError
 
+from hcs_services import request_context
 from hcs_services.async_api.repository import TaskRows
-from hcs_services.database.errors import DatabaseUnavailable, NoReader, StatementTimeout
+from hcs_services.database.errors import DatabaseUnavailable, DeadlinePassed, NoReader, StatementTimeout
 
 pytestmark = pytest.mark.unit
 
@@ -58,3 +60,10 @@ async def test_a_primary_that_dies_under_the_question_is_an_outage(error: Except
         await rows(None, error).task("t")
     with pytest.raises(DatabaseUnavailable):
         await rows(NoReader("none"), error).report("t")
+
+
+async def test_a_caller_whose_time_ends_during_the_question_is_told_so() -> None:
+    request_context.set_deadline(time.monotonic())
+    with pytest.raises(DeadlinePassed):
+        await rows(None, StatementTimeout(1)).task("t")
+    request_context.set_deadline(None)

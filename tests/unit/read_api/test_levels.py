@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from tests.unit.read_api.servers import ORDER_ID, Levels, order_row
 
+from hcs_services import request_context
 from hcs_services.cache import Entry, order_key
+from hcs_services.database.errors import StatementTimeout
 from hcs_services.problem import Problem
 from hcs_services.read_api.demand import Demand
 from hcs_services.tokens import ConsistencyToken
@@ -71,6 +74,22 @@ async def test_without_any_server_what_is_still_held_is_served_past_its_expiry()
     levels = levels_with()
     await source(levels)
     levels.cluster.replica.down = levels.cluster.primary.down = True
+    levels.pass_time(400)
+    assert await source(levels) == "cache"
+
+
+async def test_a_primary_too_slow_for_a_load_is_the_servers_fault_and_what_is_held_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    levels = levels_with()
+    await source(levels)
+    levels.cluster.replica.down = True
+
+    async def slow(_sql: str, _arguments: Any = ()) -> None:
+        request_context.set_deadline(time.monotonic())  # the flight's: it has a time of its own
+        raise StatementTimeout(3)
+
+    monkeypatch.setattr(levels.cluster.primary, "fetch_one", slow)
     levels.pass_time(400)
     assert await source(levels) == "cache"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from tests.unit.services.played_mysql import MysqlError, pool_of, three
 
-from hcs_services.database.errors import OutcomeUnknown, TransactionLost
+from hcs_services import request_context
+from hcs_services.database.errors import DeadlinePassed, OutcomeUnknown, StatementTimeout, TransactionLost
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -44,6 +46,46 @@ async def test_an_error_before_commit_means_certainly_not_committed(number: int)
             raise MysqlError(number, "x")
 
     assert group.members["a"].commits == 0
+
+
+async def test_a_caller_whose_time_ends_before_commit_is_told_so() -> None:
+    group = three()
+
+    with pytest.raises(DeadlinePassed):
+        async with pool_of(group).transaction():
+            request_context.set_deadline(time.monotonic())
+            raise StatementTimeout(0.01)
+
+    assert group.members["a"].commits == 0
+
+
+async def test_a_statement_that_is_late_while_the_caller_has_time_was_lost() -> None:
+    request_context.set_deadline(time.monotonic() + 60)
+
+    with pytest.raises(TransactionLost):
+        async with pool_of(three()).transaction():
+            raise StatementTimeout(10)
+
+
+async def test_a_caller_who_comes_without_time_asks_nobody() -> None:
+    group = three()
+    request_context.set_deadline(time.monotonic())
+
+    with pytest.raises(DeadlinePassed):
+        async with pool_of(group).transaction():
+            pass
+
+    assert [member.opened for member in group.members.values()] == [0, 0, 0]
+
+
+async def test_a_commit_that_outlives_the_callers_time_stays_unknown() -> None:
+    group = three()
+    group.members["a"].answers["COMMIT"] = StatementTimeout(5)
+    group.members["a"].at_commit = lambda: request_context.set_deadline(time.monotonic())
+
+    with pytest.raises(OutcomeUnknown):
+        async with pool_of(group).transaction():
+            request_context.set_deadline(time.monotonic())
 
 
 @pytest.mark.parametrize("number", [3100, 3101, 1180, 1053, 2006, 2013, 1290])

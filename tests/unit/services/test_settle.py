@@ -10,7 +10,13 @@ from tests.unit.services.played_mysql import Group, Member, MysqlError
 from hcs_services import request_context
 from hcs_services.database import members, settle
 from hcs_services.database.connection import Connection
-from hcs_services.database.errors import DatabaseUnavailable, OutcomeUnknown, TransactionLost
+from hcs_services.database.errors import (
+    DatabaseUnavailable,
+    DeadlinePassed,
+    OutcomeUnknown,
+    StatementTimeout,
+    TransactionLost,
+)
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import run_keyed
 
@@ -109,6 +115,28 @@ async def test_lost_transactions_while_settling_never_turn_it_into_a_no(group: G
 
     with pytest.raises(OutcomeUnknown):
         await run_keyed(pool, blocked)
+
+
+async def test_time_that_ends_while_settling_never_turns_it_into_a_no(group: Group, pool: PrimaryPool) -> None:
+    group.members["a"].answers["COMMIT"] = MysqlError(2013, "lost")
+
+    async def late(_connection: Connection, settling: bool) -> str:
+        if settling:
+            request_context.set_deadline(time.monotonic())
+            raise StatementTimeout(0.1)
+        return "done"
+
+    with pytest.raises(OutcomeUnknown):
+        await run_keyed(pool, late)
+
+
+async def test_time_that_ends_before_the_first_commit_is_the_callers(pool: PrimaryPool) -> None:
+    async def late(_connection: Connection, _settling: bool) -> str:
+        request_context.set_deadline(time.monotonic())
+        raise StatementTimeout(0.1)
+
+    with pytest.raises(DeadlinePassed):
+        await run_keyed(pool, late)
 
 
 async def test_no_primary_at_all_is_unavailable(group: Group, pool: PrimaryPool) -> None:

@@ -13,6 +13,7 @@ from tests.unit.services.played_mysql import Group, Member, MysqlError
 from hcs_services import idempotency, request_context, tokens
 from hcs_services.cache.entry import Change
 from hcs_services.database import members, settle
+from hcs_services.database.errors import StatementTimeout
 from hcs_services.database.members import PrimaryPool
 from hcs_services.problem import Problem
 from hcs_services.write_api.repository import Repository
@@ -151,6 +152,18 @@ async def test_without_a_primary_the_answer_is_503_and_when_to_come_back(rig: Ri
 
     request_context.set_deadline(None)
     assert (refused.value.status, refused.value.slug, refused.value.retry_after) == (503, "database-unavailable", 1)
+
+
+async def test_a_request_whose_time_ends_in_its_transaction_is_a_504_that_blames_nobody(rig: Rig) -> None:
+    async def late(_rows: Repository, _now: datetime) -> Outcome:
+        request_context.set_deadline(time.monotonic())
+        raise StatementTimeout(0.1)
+
+    with pytest.raises(Problem) as refused:
+        await rig.unit.run(KEY, late)
+
+    request_context.set_deadline(None)
+    assert (refused.value.status, refused.value.slug, refused.value.retry_after) == (504, "deadline-exceeded", None)
 
 
 async def test_an_outcome_that_stays_unknown_is_said_so(rig: Rig) -> None:
