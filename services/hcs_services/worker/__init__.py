@@ -30,6 +30,7 @@ from hcs_services.worker.smtp import SmtpMailer
 __all__ = ["build", "handlers"]
 
 _STOP_MARGIN_SECONDS = 5.0
+_PRIMARY_SECONDS = 1.5  # the self-test's, within the admin port's bound
 
 
 class Worker:
@@ -91,10 +92,12 @@ class Worker:
             )
         try:
             with told_as_outage():
-                async with self._primary.connection() as connection:
+                async with asyncio.timeout(_PRIMARY_SECONDS), self._primary.connection() as connection:
                     await connection.fetch_one("SELECT 1 AS answer")
         except DatabaseFailure as error:
-            return SelftestResult(ok=False, reason="DatabaseUnavailable", message=str(error), data=data)
+            why = str(error) or f"none within {_PRIMARY_SECONDS} s"
+            message = f"No primary answers: {why}."
+            return SelftestResult(ok=False, reason="DatabaseUnavailable", message=message, data=data)
         return SelftestResult(ok=True, reason="Consuming", message="Broker and primary answer.", data=data)
 
 

@@ -16,6 +16,7 @@ from hcs_services.database.members import PrimaryPool
 STALE_SECONDS = 5.0
 OLD_OUTBOX_SECONDS = 30.0
 _PRIMARY_SECONDS = 1.5
+_CACHE_SECONDS = 0.5  # both within the admin port's bound: a pool of connections and a retry may wait longer
 _AGES = (
     "SELECT (SELECT TIMESTAMPDIFF(MICROSECOND, beat_at, UTC_TIMESTAMP(6)) FROM heartbeat WHERE id = 1) AS beat,"
     " (SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM outbox ORDER BY id LIMIT 1) AS outbox"
@@ -44,8 +45,9 @@ class Selftest:
 
     async def _cache_answers(self) -> bool:
         try:
-            await self._cache.get("selftest")
-        except CacheUnavailable:
+            async with asyncio.timeout(_CACHE_SECONDS):
+                await self._cache.get("selftest")
+        except (CacheUnavailable, TimeoutError):
             return False
         return True
 

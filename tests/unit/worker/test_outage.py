@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 from asyncmy.errors import OperationalError
 
+from hcs_services import worker
 from hcs_services.database.errors import DatabaseUnavailable, NoReader, StatementTimeout
 from hcs_services.worker import Worker
 from hcs_services.worker.order_reads import ReplicaOrderReads
@@ -74,8 +76,24 @@ async def test_a_statement_that_is_wrong_is_no_outage() -> None:
 @pytest.mark.parametrize("error", LOST)
 async def test_the_selftest_says_that_the_primary_went_away(error: Exception) -> None:
     connected = SimpleNamespace(connected=True)
-    worker = SimpleNamespace(
+    played = SimpleNamespace(
         _intake=SimpleNamespace(in_flight=0), _consumer=connected, _publisher=connected, _primary=Dying(error)
     )
-    result = await Worker.selftest(cast("Any", worker))
+    result = await Worker.selftest(cast("Any", played))
     assert (result.ok, result.reason) == (False, "DatabaseUnavailable")
+
+
+async def test_the_selftest_waits_for_no_primary_beyond_its_own_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Absent:
+        @contextlib.asynccontextmanager
+        async def connection(self) -> AsyncIterator[None]:
+            await asyncio.Event().wait()
+            yield
+
+    monkeypatch.setattr(worker, "_PRIMARY_SECONDS", 0.01)
+    connected = SimpleNamespace(connected=True)
+    played = SimpleNamespace(
+        _intake=SimpleNamespace(in_flight=0), _consumer=connected, _publisher=connected, _primary=Absent()
+    )
+    result = await Worker.selftest(cast("Any", played))
+    assert (result.reason, result.message) == ("DatabaseUnavailable", "No primary answers: none within 0.01 s.")
