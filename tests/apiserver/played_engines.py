@@ -54,10 +54,10 @@ class PlayedDatabase:
             instances = state.setdefault("instances", {})
             match step:
                 case Found():
-                    group = {"group_name": step.group_name, "epoch": step.epoch}
+                    group = {"group_name": step.claim.group_name, "epoch": step.claim.epoch}
                     instances.setdefault(step.seed.host, {}).update(group)
                 case Clone():
-                    instances.setdefault(step.reader.host, {})["cloned"] = True
+                    instances.setdefault(step.recipient.host, {})["cloned"] = True
                 case Follow():
                     instances.setdefault(step.reader.host, {})["managed"] = step.group_name
                 case Quiesce():

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.ports import free_port
-
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import Conflict, NotFound
 from hcs_operator.kube.port import Ref

@@ -51,7 +51,7 @@ RULES: list[tuple[str, Any, Any, str]] = [
     ("cache.maxMemory", "4Mi", "1Mi", "at least 4Mi"),
     ("cache.maxMemory", "256Mi", "256 MB", "should match"),
     ("cache.resources.limits", {"cpu": "1.5", "memory": "1.5Gi"}, {"memory": "much"}, "Kubernetes quantity"),
-    ("database.members", 1, 3, "members must be 1"),
+    ("database.members", 3, 2, "members must be 1 or 3"),
     ("database.storage.size", "1Gi", "512Mi", "at least 1Gi"),
     ("database.config", {"innodb_io_capacity": "400"}, {"sync_binlog": "0"}, "remove that key"),
     ("database.config", {"max_connections": "300"}, {"group_replication_consistency": "EVENTUAL"}, "remove that key"),

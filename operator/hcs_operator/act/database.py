@@ -1,8 +1,8 @@
 """Carries out one step of a database plan: in SQL through the port, or at the API server."""
 
-from typing import Any, assert_never
+from typing import Any
 
-from hcs_operator.decide.database.steps import Claim, Clone, Close, Follow, Found, Quiesce, Recreate, Resume, Step
+from hcs_operator.decide.database.steps import Claim, CloseGroup, Found, Recreate, Revive, Step
 from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
@@ -19,39 +19,38 @@ async def execute(step: Step, port: DatabasePort, kube: Kube) -> None:
             await _claim(step, kube)
         case Recreate():
             await kube.delete(Ref("Pod", step.namespace, step.pod), step.uid)
-        case Found():
-            await _still_claimed(step.claim, kube)
-            await port.perform(step)
-        case Clone() | Follow() | Resume() | Quiesce() | Close():
+        case Found() | Revive() | CloseGroup():
+            await _still_claimed(step, kube)
             await port.perform(step)
         case _:
-            assert_never(step)
+            await port.perform(step)
 
 
 async def _claim(step: Claim, kube: Kube) -> None:
     """Compare and swap: of two operators that both think they lead, one gets Conflict and looks again."""
     stack = await _stack(step, kube)
-    wanted = _written(step)
     claimed = _database_status(stack).get("claim")
-    if claimed == wanted:
+    if claimed == step.written:
         return
-    if claimed and claimed["epoch"] >= step.epoch:
-        raise Conflict(f"the database of {step.stack} was claimed meanwhile by {claimed['seed']}")
+    if claimed != step.before:
+        raise Conflict(f"the database of {step.stack} was claimed meanwhile: {claimed}")
     metadata = {
         "name": step.stack,
         "namespace": step.namespace,
         "resourceVersion": stack["metadata"]["resourceVersion"],
     }
-    status = {"database": {"claim": wanted}}
+    status = {"database": {"claim": step.written}}
     document = {"apiVersion": API_VERSION, "kind": STACK_KIND, "metadata": metadata, "status": status}
     await kube.apply(document, manager=CLAIMS, force=True, subresource="status")
 
 
-async def _still_claimed(claim: Claim, kube: Kube) -> None:
-    """Look once more, right before the SQL: a step from an old look must not found what was founded and lost since."""
+async def _still_claimed(step: Found | Revive | CloseGroup, kube: Kube) -> None:
+    """Look once more, right before the SQL: a step from an old look must not act on what was claimed anew since."""
+    claim = step.claim
     status = _database_status(await _stack(claim, kube))
-    if status.get("claim") != _written(claim) or status.get("bootstrapped"):
-        raise Conflict(f"the database of {claim.stack} is no longer to be founded by {claim.seed}")
+    founded_since = isinstance(step, Found) and status.get("bootstrapped")
+    if status.get("claim") != claim.written or founded_since:
+        raise Conflict(f"the database of {claim.stack} is no longer {claim.seed}'s to bear")
 
 
 async def _stack(claim: Claim, kube: Kube) -> dict[str, Any]:
@@ -63,7 +62,3 @@ async def _stack(claim: Claim, kube: Kube) -> dict[str, Any]:
 
 def _database_status(stack: dict[str, Any]) -> dict[str, Any]:
     return (stack.get("status") or {}).get("database") or {}
-
-
-def _written(claim: Claim) -> dict[str, Any]:
-    return {"seed": claim.seed, "epoch": claim.epoch, "groupName": claim.group_name}

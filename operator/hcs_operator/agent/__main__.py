@@ -1,4 +1,4 @@
-"""`python -m hcs_operator.agent` runs the agent; `python -m hcs_operator.agent prestop` hands over and ends."""
+"""`python -m hcs_operator.agent` runs the agent."""
 
 import logging
 import signal
@@ -9,11 +9,9 @@ from types import FrameType
 import structlog
 from pydantic import ValidationError
 
-from hcs_operator.agent.act import hand_over
 from hcs_operator.agent.admin import State, serve
 from hcs_operator.agent.loop import Loop
 from hcs_operator.agent.settings import Settings
-from hcs_operator.mysql.errors import DatabaseError
 
 
 def main(arguments: list[str]) -> int:
@@ -25,8 +23,6 @@ def main(arguments: list[str]) -> int:
         print(f"hcs-agent: wrong or missing settings: {missing}", file=sys.stderr)  # noqa: T201 - before logging is up
         return 2
     _configure_logging(settings.log_level)
-    if arguments == ["prestop"]:
-        return _prestop(settings)
     if arguments:
         print(f"hcs-agent: unknown command {arguments[0]!r}", file=sys.stderr)  # noqa: T201
         return 2
@@ -34,14 +30,6 @@ def main(arguments: list[str]) -> int:
     state = State()
     serve(state, settings.port)
     Loop(settings, state).run(time.sleep)
-    return 0
-
-
-def _prestop(settings: Settings) -> int:
-    try:
-        hand_over(settings)
-    except DatabaseError as error:
-        structlog.get_logger().warning("no handover", detail=str(error))
     return 0
 
 

@@ -35,6 +35,7 @@ ACCOUNTS: tuple[Account, ...] = (
         (
             "REPLICATION SLAVE, BACKUP_ADMIN, CONNECTION_ADMIN, GROUP_REPLICATION_STREAM, CLONE_ADMIN ON *.*",
             "SELECT ON performance_schema.*",
+            "SELECT ON hcs_meta.member_group",
         ),
     ),
     Account("hcs_app", "app-password", ("SELECT, INSERT, UPDATE, DELETE ON hcs.*", *_GROUP_TABLES), of_services=True),
@@ -50,7 +51,8 @@ ACCOUNTS: tuple[Account, ...] = (
         "admin-password",
         (
             "PROCESS, RELOAD, REPLICATION CLIENT ON *.*",
-            "CONNECTION_ADMIN, SYSTEM_VARIABLES_ADMIN, REPLICATION_SLAVE_ADMIN, CLONE_ADMIN ON *.*",
+            "CONNECTION_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.*",
+            "REPLICATION_SLAVE_ADMIN, CLONE_ADMIN, GROUP_REPLICATION_ADMIN ON *.*",
             "SELECT ON performance_schema.*",
             "SELECT, INSERT, UPDATE, DELETE ON hcs_meta.*",
             # CREATE, because a table that does not exist yet cannot be granted otherwise.
@@ -66,7 +68,8 @@ CREATE TABLE IF NOT EXISTS hcs_meta.member_group (
   id TINYINT UNSIGNED PRIMARY KEY CHECK (id = 1),
   group_name CHAR(36) CHARACTER SET ascii NOT NULL,
   epoch INT UNSIGNED NOT NULL,
-  solo BOOLEAN NOT NULL COMMENT 'the group counts one member, which may bootstrap itself after a restart'
+  solo_uuid CHAR(36) CHARACTER SET ascii
+    COMMENT 'the server that is alone in the group and may bootstrap it (no clone has its uuid); NULL: others may join'
 )""",
     """
 CREATE TABLE IF NOT EXISTS hcs_meta.channel_owner (

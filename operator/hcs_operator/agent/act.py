@@ -13,13 +13,13 @@ from hcs_operator.agent.decide import (
     Leave,
     Local,
     Memory,
+    OpenGroup,
     ReloadTls,
     RenewChannel,
     Rotate,
     Settle,
     SetUp,
     Wait,
-    successor,
 )
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
@@ -75,6 +75,8 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
             session.run("STOP GROUP_REPLICATION")
         case CloseBootstrap():
             session.run("SET GLOBAL group_replication_bootstrap_group = OFF")
+        case OpenGroup():
+            session.run("UPDATE hcs_meta.member_group SET solo_uuid = NULL WHERE id = 1")
 
 
 def _set_up(session: Session, settings: Settings, denied: frozenset[str]) -> None:
@@ -112,13 +114,3 @@ def _bootstrap(session: Session, settings: Settings, group_name: str) -> None:
     finally:
         with over_socket(str(settings.socket)) as fresh:
             fresh.run("SET GLOBAL group_replication_bootstrap_group = OFF")
-
-
-def hand_over(settings: Settings) -> str | None:
-    """Before the pod stops: let another member lead, then leave. Returns who leads now; None when there is nobody."""
-    with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:
-        uuid = successor(look.peers(session))
-        if uuid is not None:
-            session.query("SELECT group_replication_set_as_primary(%s)", uuid)
-            session.run("STOP GROUP_REPLICATION")
-        return uuid

@@ -1,12 +1,15 @@
 """What the agent does next: pure, one thing at a time, from what it has just seen and the little it remembers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hcs_operator.api.database import GroupState, MemberGroup, Role
 
 OLD_PASSWORD_SECONDS = 600.0
 """How long an old password goes on working: longer than a changed Secret takes to reach every pod (a minute or two)."""
+
+AGAIN_SECONDS = 10.0
+"""Between two tries to join: each one, also one that is refused, changes the group's view and stalls its writes."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,19 @@ class Memory:
 
     settled: Started = field(default_factory=Started)
     loaded_certificate: str = ""
+    tried: float = -AGAIN_SECONDS
+    """When it last tried to join, by `Local.clock`."""
+
+
+@dataclass(frozen=True)
+class Others:
+    """The group as a peer tells of it that is ONLINE in a majority; empty when there is none."""
+
+    seeds: tuple[str, ...] = ()
+    """host:port of its ONLINE members."""
+    group_name: str = ""
+    admits: bool = False
+    """Nobody in it may bootstrap alone any more: a second one of it cannot come up."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +50,15 @@ class Local:
     group: GroupState
     member_group: MemberGroup | None
     bootstrap_flag: bool
-    changing_group: bool
-    """A START or STOP GROUP_REPLICATION is being executed."""
     cloning: bool
     stopping: bool
     """The pod is on its way out: its preStop hook has left the group."""
     named: bool
     """The pod's own full name resolves to the pod's own address."""
-    seeds: tuple[str, ...]
-    """host:port of the ONLINE members of a majority that another member belongs to; empty when none is visible."""
+    others: Others
+    """Asked only while this member is in no group."""
+    clock: float
+    """Seconds of a clock that only runs forward."""
     certificate: str
     """Fingerprint of the mounted certificate files."""
     denied: frozenset[str] = frozenset()
@@ -117,19 +133,42 @@ class CloseBootstrap:
 
 
 @dataclass(frozen=True)
+class OpenGroup:
+    """Commit that nobody may bootstrap alone: this primary is not alone, whoever said so last."""
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing to do, and why."""
 
     why: str
 
 
-Act = SetUp | Settle | Rotate | Discard | ReloadTls | RenewChannel | Bootstrap | Join | Leave | CloseBootstrap | Wait
+Act = (
+    SetUp
+    | Settle
+    | Rotate
+    | Discard
+    | ReloadTls
+    | RenewChannel
+    | Bootstrap
+    | Join
+    | Leave
+    | CloseBootstrap
+    | OpenGroup
+    | Wait
+)
 
 
 def decide(local: Local, memory: Memory) -> Act:
     """Return the next act: that of the first check that has one."""
     chain = _MEMBER if local.role is Role.MEMBER else _READER
     return next(act for check in chain if (act := check(local, memory)) is not None)
+
+
+def begun(act: Act, local: Local, memory: Memory) -> Memory:
+    """Return what is remembered of an act before it is tried: it may fail."""
+    return replace(memory, tried=local.clock) if isinstance(act, Join) else memory
 
 
 Check = Callable[[Local, Memory], Act | None]
@@ -161,25 +200,28 @@ def _reader_channel(local: Local, _: Memory) -> Act | None:
 
 
 def _group_changes(local: Local, _: Memory) -> Act | None:
-    return Wait("the group's state is being changed") if local.changing_group else None
+    return Wait("the group's state is being changed") if local.group.changing else None
 
 
 def _forgotten_bootstrap(local: Local, _: Memory) -> Act | None:
     return CloseBootstrap() if local.bootstrap_flag else None
 
 
-def _in_error(local: Local, _: Memory) -> Act | None:
+def _in_error(local: Local, memory: Memory) -> Act | None:
+    """STOP only with a majority in sight: without one it blocks for a minute and ends what the engine tries itself."""
     if local.group.state != "ERROR":
         return None
     solo = local.member_group is not None and local.member_group.solo
-    return Leave() if solo else Wait("the member is in ERROR")
+    if not solo and not local.others.seeds:
+        return Wait("the member is in ERROR, and no majority of the group is visible")
+    return Leave() if _due(local, memory) else Wait("the member is in ERROR; it leaves and joins again soon")
 
 
 def _offline_accounts(local: Local, memory: Memory) -> Act | None:
     return SetUp(local.denied) if local.group.state == "OFFLINE" and memory.settled != local.now else None
 
 
-def _offline(local: Local, _: Memory) -> Act | None:
+def _offline(local: Local, memory: Memory) -> Act | None:
     if local.group.state != "OFFLINE":
         return None
     if not local.named:
@@ -187,13 +229,33 @@ def _offline(local: Local, _: Memory) -> Act | None:
     row = local.member_group
     if row is None:
         return Wait("no group was founded here")
-    if row.solo:
+    if row.solo and not local.others.seeds:
         return Bootstrap(row.group_name)
-    return Join(row.group_name, local.seeds) if local.seeds else Wait("no majority of the group is visible")
+    why = _kept_out(local.others, row)
+    if why is None and not _due(local, memory):
+        why = "it tries to join again soon"
+    return Wait(why) if why else Join(row.group_name, local.others.seeds)
+
+
+def _kept_out(others: Others, row: MemberGroup) -> str | None:
+    if not others.seeds:
+        return "no majority of the group is visible"
+    if others.group_name != row.group_name:
+        return f"the others are group {others.group_name}, this data is of {row.group_name}"
+    return None if others.admits else "the group admits nobody yet"
+
+
+def _due(local: Local, memory: Memory) -> bool:
+    return local.clock - memory.tried >= AGAIN_SECONDS
 
 
 def _not_online(local: Local, _: Memory) -> Act | None:
     return Wait(f"the member is {local.group.state}") if local.group.state != "ONLINE" else None
+
+
+def _in_company(local: Local, _: Memory) -> Act | None:
+    solo = local.member_group is not None and local.member_group.solo
+    return OpenGroup() if solo and local.group.leads and local.group.total > 1 else None
 
 
 def _online_accounts(local: Local, memory: Memory) -> Act | None:
@@ -223,24 +285,8 @@ _MEMBER: tuple[Check, ...] = (
     _offline_accounts,
     _offline,
     _not_online,
+    _in_company,
     _online_accounts,
     _old_passwords,
     _at_rest,
 )
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One member in the group's view."""
-
-    uuid: str
-    own: bool
-    state: str
-    role: str
-
-
-def successor(peers: tuple[Peer, ...]) -> str | None:
-    """Return the member that should lead when this one goes: none when it does not lead, or is alone."""
-    leads = any(peer.own and peer.state == "ONLINE" and peer.role == "PRIMARY" for peer in peers)
-    others = sorted(peer.uuid for peer in peers if not peer.own and peer.state == "ONLINE")
-    return others[0] if leads and others else None

@@ -2,26 +2,25 @@
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from hcs_operator.agent.accounts import ACCOUNTS, REPLICATION
-from hcs_operator.agent.decide import OLD_PASSWORD_SECONDS, Local, Memory, Peer, Started
-from hcs_operator.agent.peers import seeds
+from hcs_operator.agent.decide import OLD_PASSWORD_SECONDS, Local, Memory, Others, Started
+from hcs_operator.agent.peers import others
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import DatabaseError, Denied
-from hcs_operator.mysql.session import Session, over_socket
+from hcs_operator.mysql.session import over_socket
 
 STOPPING = "stopping"
 """File beside the socket: mysqld's preStop hook makes it, mysqld's start removes it."""
 
 _STATE = """
 SELECT @@GLOBAL.group_replication_bootstrap_group AS bootstrap_flag,
-       (SELECT COUNT(*) FROM performance_schema.processlist WHERE ID <> CONNECTION_ID()
-         AND (INFO LIKE 'START GROUP_REPLICATION%' OR INFO LIKE 'STOP GROUP_REPLICATION%')) AS changing_group,
        (SELECT COUNT(*) FROM performance_schema.clone_status WHERE STATE = 'In Progress') AS cloning
 """
 
@@ -37,11 +36,6 @@ SELECT connection.SERVICE_STATE = 'ON' AND applier.SERVICE_STATE = 'ON' AS repli
   JOIN performance_schema.replication_applier_status AS applier USING (CHANNEL_NAME)
   JOIN mysql.slave_master_info AS source ON source.Channel_name = connection.CHANNEL_NAME AND source.Host <> ''
  WHERE connection.CHANNEL_NAME = ''
-"""
-
-_PEERS = """
-SELECT MEMBER_ID AS uuid, MEMBER_ID = @@server_uuid AS own, MEMBER_STATE AS state, MEMBER_ROLE AS role
-  FROM performance_schema.replication_group_members
 """
 
 
@@ -62,30 +56,24 @@ def look(settings: Settings, memory: Memory) -> Local:
         channel = session.one(_CHANNEL) if settings.role is Role.READER else None
         old = session.query(_OLD_PASSWORDS, OLD_PASSWORD_SECONDS) if group.leads else []
     outside = settings.role is Role.MEMBER and group.state == "OFFLINE"
-    joins = outside and member_group is not None and not member_group.solo
+    alone = not group.online and member_group is not None
     return Local(
         role=settings.role,
         now=now,
         group=group,
         member_group=member_group,
         bootstrap_flag=bool(state["bootstrap_flag"]),
-        changing_group=bool(state["changing_group"]),
         cloning=bool(state["cloning"]),
         stopping=(settings.socket.parent / STOPPING).exists(),
         named=not outside or _named(settings),
-        seeds=seeds(settings) if joins else (),
+        others=others(settings) if settings.role is Role.MEMBER and alone else Others(),
+        clock=time.monotonic(),
         certificate=_fingerprint(_contents(settings.certificates)),
         denied=frozenset() if memory.settled == now else _denied(settings, mounted),
         old_passwords=frozenset(row["user"] for row in old),
         replicating=bool(channel and channel["replicating"]),
         channel_password_current=channel is None or channel["password"] == mounted[REPLICATION],
     )
-
-
-def peers(session: Session) -> tuple[Peer, ...]:
-    """Return the group as this instance sees it."""
-    rows = session.query(_PEERS)
-    return tuple(Peer(row["uuid"], bool(row["own"]), row["state"], row["role"]) for row in rows)
 
 
 def _denied(settings: Settings, mounted: dict[str, str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ import structlog
 
 from hcs_operator.agent.act import act
 from hcs_operator.agent.admin import State
-from hcs_operator.agent.decide import Memory, Settle, Wait, decide
+from hcs_operator.agent.decide import Memory, Settle, Wait, begun, decide
 from hcs_operator.agent.look import look
 from hcs_operator.agent.settings import Settings
 from hcs_operator.mysql.errors import DatabaseError, Unreachable
@@ -41,6 +41,7 @@ class Loop:
                 self._say("waiting", getattr(decision, "why", "accounts are set"))
             else:
                 self._say("acting", type(decision).__name__)
+            self._memory = begun(decision, local, self._memory)
             self._memory = act(decision, local, self._memory, self._settings)
             self._state.ready = self._memory.settled.run == local.now.run
         except Unreachable as error:

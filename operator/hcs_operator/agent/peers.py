@@ -1,13 +1,16 @@
 """Asks the other members whether they form a majority: only then does a START lead anywhere."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from hcs_operator.agent.accounts import REPLICATION
+from hcs_operator.agent.decide import Others
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Access, Instance, Role
+from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import DatabaseError
-from hcs_operator.mysql.session import Row, over_tls
+from hcs_operator.mysql.session import over_tls
 
 _MEMBERS = """
 SELECT MEMBER_ID = @@server_uuid AS own, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE = 'ONLINE' AS online
@@ -15,19 +18,20 @@ SELECT MEMBER_ID = @@server_uuid AS own, MEMBER_HOST AS host, MEMBER_PORT AS por
 """
 
 
-def seeds(settings: Settings) -> tuple[str, ...]:
-    """Return host:port of the members to join by: those that are ONLINE in the view of a peer that is in a majority."""
+def others(settings: Settings) -> Others:
+    """Ask all peers at once; one that is ONLINE in its own view of a majority speaks for the group."""
     headless = settings.pod_fqdn.partition(".")[2]
     password = (settings.credentials / "repl-password").read_text().strip()
     access = Access(REPLICATION, password, (settings.certificates / "ca.crt").read_text())
-    for address in _addresses(headless):
-        if address == settings.pod_ip:
-            continue
-        members = _members(Instance(address, Role.MEMBER, headless, address, access))
-        online = [member for member in members if member["online"]]
-        if any(member["own"] for member in online) and 2 * len(online) > len(members):
-            return tuple(sorted(f"{member['host']}:{member['port']}" for member in online))
-    return ()
+    peers = [
+        Instance(address, Role.MEMBER, headless, address, access)
+        for address in _addresses(headless)
+        if address != settings.pod_ip
+    ]
+    if not peers:
+        return Others()
+    with ThreadPoolExecutor(len(peers)) as threads:
+        return next((it for it in threads.map(_ask, peers) if it.seeds), Others())
 
 
 def _addresses(name: str) -> list[str]:
@@ -36,7 +40,14 @@ def _addresses(name: str) -> list[str]:
     return []
 
 
-def _members(peer: Instance) -> list[Row]:
-    with suppress(DatabaseError), over_tls(peer) as session:
-        return session.query(_MEMBERS)
-    return []
+def _ask(peer: Instance) -> Others:
+    try:
+        with over_tls(peer) as session:
+            members, row = session.query(_MEMBERS), facts.member_group(session)
+    except DatabaseError:
+        return Others()
+    online = [member for member in members if member["online"]]
+    if not any(member["own"] for member in online) or 2 * len(online) <= len(members):
+        return Others()
+    seeds = tuple(sorted(f"{member['host']}:{member['port']}" for member in online))
+    return Others(seeds, row.group_name if row else "", admits=row is not None and row.open)

@@ -53,7 +53,9 @@ class MemberGroup:
     group_name: str
     epoch: int
     solo: bool
-    """True while the group counts exactly one member, which may then bootstrap itself after a restart."""
+    """This very instance may bootstrap the group by itself, since it is alone in it; no copy of its data may."""
+    open: bool = False
+    """Nobody may bootstrap alone any more, so others may join."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class GroupState:
     """PRIMARY, SECONDARY or empty."""
     online: int
     total: int
+    changing: bool = False
+    """A START or STOP GROUP_REPLICATION is being executed."""
 
     @property
     def leads(self) -> bool:
@@ -133,6 +137,8 @@ class Facts:
     """Somebody has opened a closed server for a step and is at work on it."""
     applier_queue: int = 0
     """Transactions received by the group's applier and not yet applied."""
+    received: str = ""
+    """GTID set that a member has received from its group, applied or not; it outlives restarts."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Database(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("self.members == 1", "members must be 1 in this version: groups of three come with a later one"),
+            ("self.members in [1, 3]", "members must be 1 or 3: a group of two stands still when it loses one"),
             (
                 _same("credentialsSecret"),
                 "credentialsSecret cannot change: change the Secret's contents instead",
@@ -72,8 +72,11 @@ class Database(Model):
         )
     )
 
-    members: int = Field(1, ge=1, le=7)
-    """Members of the group. A group of one is not highly available, and the stack says so."""
+    members: int = Field(1, ge=1, le=3)
+    """Members of the group, 1 or 3; it may change at any time. A group of one is not highly available, and the stack
+    says so."""
+    spread: Literal["Required", "Preferred"] = "Required"
+    """Required: each member on a node of its own. Preferred: two may share one, and its loss may cost the majority."""
     storage: Storage = Storage()
     """Volumes of the members."""
     config: Annotated[

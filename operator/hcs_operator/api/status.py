@@ -53,14 +53,16 @@ class InstanceStatus(Model):
 
 
 class ClaimStatus(Model):
-    """Who may found the group; written before any SQL, under resourceVersion."""
+    """Who bears the group and who belongs to it; written before any SQL, under resourceVersion."""
 
     seed: str
-    """The pod that founds it."""
+    """The pod that founded it, or took it up again after an outage of all members."""
     epoch: int
-    """Rises with each founding."""
+    """Rises each time it is taken up again."""
     group_name: str
     """UUID of the group."""
+    members: tuple[str, ...]
+    """Pods that may hold an acknowledged write."""
 
 
 class DatabaseStatus(Model):

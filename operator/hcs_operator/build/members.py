@@ -15,7 +15,7 @@ def members(stack: Stack, context: Context) -> list[Document]:
         context,
         DB,
         Role.MEMBER,
-        count=spec.members,
+        count=context.count(DB, spec.members),
         storage=spec.storage,
         resources=spec.resources,
         template=spec.template,

@@ -4,6 +4,7 @@ The settings are those of docs/concepts.md and the reasons beside them; the oper
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hcs_operator.api.database import TEMPLATE_HASH, Role
@@ -64,11 +65,11 @@ def instances(
         empty_dir("run", "16Mi"),
         empty_dir("tmp", "1Gi"),
     ]
-    bare = pod_template(
-        stack, Pod(component, containers, volumes, group=ENGINE_USER, grace_seconds=GRACE_SECONDS), template
+    bare = Pod(
+        component, containers, volumes, group=ENGINE_USER, grace_seconds=GRACE_SECONDS, apart=_apart(stack, role)
     )
-    annotations = {TEMPLATE_HASH: fingerprint(_without_agent(bare), files)}
-    pod = Pod(component, containers, volumes, group=ENGINE_USER, grace_seconds=GRACE_SECONDS, annotations=annotations)
+    annotations = {TEMPLATE_HASH: fingerprint(_without_agent(pod_template(stack, bare, template)), files)}
+    pod = replace(bare, annotations=annotations)
     spec: dict[str, Any] = {
         "serviceName": name,
         "revisionHistoryLimit": 3,
@@ -88,6 +89,10 @@ def instances(
         "spec": spec,
     }
     return [config_map(stack, name, component, files), workload]
+
+
+def _apart(stack: Stack, role: Role) -> bool:
+    return role is Role.MEMBER and stack.spec.database.spread == "Required"
 
 
 def _without_agent(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +143,6 @@ def _agent(stack: Stack, context: Context, component: str, role: Role) -> Docume
         "env": _environment(stack, context, component, role),
         "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
         "livenessProbe": http_probe("/livez", 9091, period=10, failures=6, timeout=5),
-        "lifecycle": {"preStop": {"exec": {"command": ["python3", "-m", "hcs_operator.agent", "prestop"]}}},
         "resources": _AGENT_SIZES.with_spec(Resources()),
         "securityContext": security(SERVICES_USER),
         "volumeMounts": [

@@ -35,7 +35,7 @@ _SETTINGS: Mapping[str, str] = {
     "plugin_load_add": "mysql_clone.so",
 }
 
-_GROUP: Mapping[str, str] = {
+GROUP: Mapping[str, str] = {
     "communication_stack": "MYSQL",
     "start_on_boot": "OFF",
     "bootstrap_group": "OFF",
@@ -78,7 +78,7 @@ def render(role: Role, own: Mapping[str, str], memory_limit: int) -> str:
     settings = {**_SETTINGS, "innodb_buffer_pool_size": f"{pool}M", **_BY_ROLE[role], **own}
     lines = ["[mysqld]", *(f"{name}={value}" for name, value in settings.items())]
     # loose-: the server that only makes the data directory runs without plugins
-    group = [f"loose-group_replication_{name}={value}" for name, value in _GROUP.items()]
+    group = [f"loose-group_replication_{name}={value}" for name, value in GROUP.items()]
     return "\n".join(
         [*lines, "plugin_load_add=group_replication.so", *group, "loose-clone_ssl_ca=/etc/hcs/tls/ca.crt", ""]
     )
@@ -106,7 +106,19 @@ exec mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-hos
 """
 
 # Leaving the group comes before SIGTERM: a primary that is stopped under writes hangs for a minute in a commit that can
-# no longer be certified. The file keeps the agent from taking the group up again; the next start removes it.
+# no longer be certified. It hands over first, so that running transactions end and nobody has to be elected. The file
+# keeps the agent from taking the group up again; the next start removes it.
 LEAVE = """touch /run/mysqld/stopping
-timeout 30 mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --execute='STOP GROUP_REPLICATION' || true
+ask() {
+  timeout "$1" mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --skip-column-names --execute="$2"
+}
+successor=$(ask 5 "SELECT other.MEMBER_ID
+  FROM performance_schema.replication_group_members AS other
+  JOIN performance_schema.replication_group_members AS own ON own.MEMBER_ID = @@server_uuid
+  JOIN performance_schema.replication_group_member_stats AS stats ON stats.MEMBER_ID = other.MEMBER_ID
+ WHERE own.MEMBER_ROLE = 'PRIMARY' AND own.MEMBER_STATE = 'ONLINE'
+   AND other.MEMBER_STATE = 'ONLINE' AND other.MEMBER_ID <> own.MEMBER_ID
+ ORDER BY stats.COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE, other.MEMBER_ID LIMIT 1")
+if [ -n "$successor" ]; then ask 15 "SELECT group_replication_set_as_primary('$successor')"; fi
+ask 30 "STOP GROUP_REPLICATION" || true
 """

@@ -63,6 +63,8 @@ class Pod:
     grace_seconds: int = 30
     annotations: Mapping[str, str] = field(default_factory=dict)
     restart: str = "Always"
+    apart: bool = False
+    """Each pod on a node of its own, or it waits for one."""
 
 
 def pod_template(stack: Stack, pod: Pod, *own: PodTemplate) -> Document:
@@ -81,7 +83,7 @@ def pod_template(stack: Stack, pod: Pod, *own: PodTemplate) -> Document:
         },
         "containers": list(pod.containers),
         "volumes": list(pod.volumes),
-        "affinity": template.affinity or _apart(stack, pod.component),
+        "affinity": template.affinity or _apart(stack, pod.component, required=pod.apart),
     }
     if pod.init:
         spec["initContainers"] = list(pod.init)
@@ -128,12 +130,14 @@ def _plain(model: Model) -> Document:
     return model.model_dump(by_alias=True)
 
 
-def _apart(stack: Stack, component: str) -> Document:
-    """Rather on separate nodes."""
+def _apart(stack: Stack, component: str, *, required: bool) -> Document:
+    """On separate nodes, or rather so."""
     term = {
         "topologyKey": "kubernetes.io/hostname",
         "labelSelector": {"matchLabels": selector(stack.name, component)},
     }
+    if required:
+        return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     return {
         "podAntiAffinity": {
             "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]

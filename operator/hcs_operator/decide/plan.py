@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
+from hcs_operator.api.names import DB
 from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
+from hcs_operator.decide.database.membership import pods_wanted
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
 from hcs_operator.decide.doubt import DATABASE, Answers, steadied
@@ -168,11 +170,13 @@ def _context(
         for name, data in snapshot.secrets.items()
     }
     named: dict[str, str | None] = stack.spec.images.model_dump()
+    claim = (stack.status.get("database") or {}).get("claim")
+    members = pods_wanted(claim, stack.spec.database.members)
     return Context(
         images={part: named.get(part) or image for part, image in images.items()},
         cluster_domain=release.cluster_domain,
         operator_namespace=release.namespace,
-        replicas=counts(stack, snapshot, readers_staying),
+        replicas={DB: members, **counts(stack, snapshot, readers_staying)},
         secret_hashes=hashes,
     )
 

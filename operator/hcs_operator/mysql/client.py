@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from hcs_operator.api.database import Access, Facts, Instance
-from hcs_operator.decide.database.steps import Found, SqlStep
+from hcs_operator.decide.database.steps import SqlStep, target
 from hcs_operator.mysql import facts, steps
 from hcs_operator.mysql.errors import Denied
 from hcs_operator.mysql.session import Session, over_tls
@@ -43,7 +43,7 @@ class MySQL:
 
     async def perform(self, step: SqlStep) -> None:
         """Carry out one step."""
-        instance = step.seed if isinstance(step, Found) else step.reader
+        instance = target(step)
 
         def do() -> None:
             with self._session(instance, seconds=STEP_SECONDS) as session:

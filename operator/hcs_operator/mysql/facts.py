@@ -19,6 +19,16 @@ SELECT MEMBER_ID = @@server_uuid OR MEMBER_ID = '' AS own, MEMBER_STATE AS state
   FROM performance_schema.replication_group_members
 """
 
+_CHANGING = """
+SELECT COUNT(*) AS changing FROM performance_schema.processlist
+ WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'START GROUP_REPLICATION%' OR INFO LIKE 'STOP GROUP_REPLICATION%')
+"""
+
+_RECEIVED = """
+SELECT RECEIVED_TRANSACTION_SET AS received
+  FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = 'group_replication_applier'
+"""
+
 _APPLIER_QUEUE = """
 SELECT COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE AS queued
   FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = @@server_uuid
@@ -52,7 +62,10 @@ SELECT MANAGED_NAME AS group_name
 
 _OWNER = "SELECT server_uuid = @@server_uuid AS own FROM hcs_meta.channel_owner WHERE id = 1"
 
-_MEMBER_GROUP = "SELECT group_name, epoch, solo FROM hcs_meta.member_group WHERE id = 1"
+_MEMBER_GROUP = """
+SELECT group_name, epoch, solo_uuid <=> @@server_uuid AS solo, solo_uuid IS NULL AS open
+  FROM hcs_meta.member_group WHERE id = 1
+"""
 
 _HEARTBEAT = """
 SELECT UNIX_TIMESTAMP(beat_at) AS at, TIMESTAMPDIFF(MICROSECOND, beat_at, UTC_TIMESTAMP(6)) / 1e6 AS age
@@ -76,6 +89,7 @@ def examine(session: Session, role: Role) -> Facts:
         raise Refused("the server does not say who it is")
     reader = role is Role.READER
     queue = None if reader else session.one(_APPLIER_QUEUE)
+    received = None if reader else session.one(_RECEIVED)
     return Facts(
         server_uuid=server["server_uuid"],
         version=server["version"],
@@ -87,16 +101,17 @@ def examine(session: Session, role: Role) -> Facts:
         group=group(session),
         channel=_channel(session) if reader else None,
         heartbeat=_heartbeat(session),
-        clone=_clone(session) if reader else None,
+        clone=_clone(session),
         busy_reads=server["busy_reads"],
         applier_queue=queue["queued"] if queue else 0,
+        received=received["received"].replace("\n", "") if received else "",
     )
 
 
 def member_group(session: Session) -> MemberGroup | None:
     """Return the group this data belongs to; None when none was founded or joined."""
     row = _optional(session, _MEMBER_GROUP)
-    return MemberGroup(row["group_name"], row["epoch"], bool(row["solo"])) if row else None
+    return MemberGroup(row["group_name"], row["epoch"], bool(row["solo"]), bool(row["open"])) if row else None
 
 
 def group(session: Session) -> GroupState:
@@ -104,7 +119,8 @@ def group(session: Session) -> GroupState:
     members = session.query(_GROUP)
     own: Row = next((member for member in members if member["own"]), {"state": "OFFLINE", "role": ""})
     online = sum(member["state"] == "ONLINE" for member in members)
-    return GroupState(own["state"] or "OFFLINE", own["role"] or "", online, len(members))
+    changing = session.query(_CHANGING)[0]["changing"]
+    return GroupState(own["state"] or "OFFLINE", own["role"] or "", online, len(members), changing=bool(changing))
 
 
 def _channel(session: Session) -> Channel | None:

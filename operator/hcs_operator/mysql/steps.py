@@ -4,9 +4,23 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import assert_never
 
-from hcs_operator.api.database import Instance
+from hcs_operator.api.database import Instance, Role
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.decide.database.steps import (
+    Clone,
+    Close,
+    CloseGroup,
+    Follow,
+    Found,
+    GroupStep,
+    Halt,
+    HandOver,
+    OpenGroup,
+    Quiesce,
+    Resume,
+    Revive,
+    SqlStep,
+)
 from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import Refused
 from hcs_operator.mysql.session import Session, opened
@@ -26,8 +40,6 @@ Opener = Callable[[Instance], AbstractContextManager[Session]]
 def perform(step: SqlStep, session: Session, opener: Opener) -> None:
     """Carry out one step in a session at its instance; raises DatabaseError. `opener` reaches any other instance."""
     match step:
-        case Found():
-            _found(step, session)
         case Clone():
             _clone(step, session, opener)
         case Follow():
@@ -39,13 +51,31 @@ def perform(step: SqlStep, session: Session, opener: Opener) -> None:
         case Close():
             session.run("SET GLOBAL super_read_only = ON")
         case _:
+            _of_the_group(step, session)
+
+
+def _of_the_group(step: GroupStep, session: Session) -> None:
+    match step:
+        case Found():
+            _found(step, session)
+        case Revive():
+            _revive(step, session)
+        case Halt():
+            session.launch("STOP GROUP_REPLICATION")
+        case OpenGroup():
+            session.run("UPDATE hcs_meta.member_group SET solo_uuid = NULL WHERE id = 1")
+        case CloseGroup():
+            _close_group(step, session)
+        case HandOver():
+            session.query("SELECT group_replication_set_as_primary(%s)", step.uuid)
+        case _:
             assert_never(step)
 
 
 def _found(step: Found, session: Session) -> None:
-    row = facts.member_group(session)
+    row, claim = facts.member_group(session), step.claim
     if row is not None:
-        if (row.group_name, row.epoch) != (step.group_name, step.epoch):
+        if (row.group_name, row.epoch) != (claim.group_name, claim.epoch):
             raise Refused(f"{step.seed.name} belongs to group {row.group_name}, epoch {row.epoch}; it is left as it is")
         return
     if executed := _executed(session):
@@ -55,10 +85,39 @@ def _found(step: Found, session: Session) -> None:
     session.run("SET GLOBAL super_read_only = OFF")
     session.run("SET SESSION sql_log_bin = 0")
     session.run(
-        "INSERT INTO hcs_meta.member_group (id, group_name, epoch, solo) VALUES (1, %s, %s, TRUE)",
-        step.group_name,
-        step.epoch,
+        "INSERT INTO hcs_meta.member_group (id, group_name, epoch, solo_uuid) VALUES (1, %s, %s, @@server_uuid)",
+        claim.group_name,
+        claim.epoch,
     )
+
+
+def _revive(step: Revive, session: Session) -> None:
+    claim, row = step.claim, facts.member_group(session)
+    if row is not None and row.solo and row.epoch == claim.epoch:
+        return
+    if row is None or row.group_name != claim.group_name or row.epoch >= claim.epoch:
+        raise Refused(f"{step.seed.name} has no row that epoch {claim.epoch} of group {claim.group_name} may follow")
+    group = facts.group(session)
+    if group.state != "OFFLINE" or group.changing:
+        raise Refused(f"{step.seed.name} is {group.state}, not at rest; its group is not taken up anew")
+    session.run("SET SESSION sql_log_bin = 0")
+    with opened(session):
+        session.run(
+            "UPDATE hcs_meta.member_group SET solo_uuid = @@server_uuid, epoch = %s WHERE id = 1 AND epoch < %s",
+            claim.epoch,
+            claim.epoch,
+        )
+
+
+def _close_group(step: CloseGroup, session: Session) -> None:
+    """One statement, so that the view that it rests on is the one it is committed in."""
+    session.run(
+        "UPDATE hcs_meta.member_group SET solo_uuid = @@server_uuid WHERE id = 1"
+        " AND (SELECT COUNT(*) FROM performance_schema.replication_group_members) = 1"
+    )
+    row = facts.member_group(session)
+    if row is None or not row.solo:
+        raise Refused(f"{step.leader.name} is not alone in its group")
 
 
 def _clone(step: Clone, session: Session, opener: Opener) -> None:
@@ -66,8 +125,9 @@ def _clone(step: Clone, session: Session, opener: Opener) -> None:
     with opener(step.donor) as donor:
         more = own - _executed(donor)
     if more:
-        raise Refused(f"{step.reader.name} holds {more}, which {step.donor.name} lacks; it is not overwritten")
-    session.run("STOP REPLICA")
+        raise Refused(f"{step.recipient.name} holds {more}, which {step.donor.name} lacks; it is not overwritten")
+    if step.recipient.role is Role.READER:
+        session.run("STOP REPLICA")
     session.run("SET GLOBAL clone_valid_donor_list = %s", f"{step.donor.host}:{step.donor.port}")
     # A clone needs an open server. The copy starts closed by my.cnf; after a clone that failed, `Close` is planned.
     session.run("SET GLOBAL super_read_only = OFF")

@@ -47,6 +47,8 @@ FULL: dict[str, Any] = {
         },
     },
     "database": {
+        "members": 3,
+        "spread": "Preferred",
         "storage": {"size": "100Gi", "className": "fast", "reclaim": "Delete"},
         "config": {"innodb_io_capacity": "2000"},
         "resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}},

@@ -152,6 +152,16 @@ def test_a_spread_without_a_selector_spreads_the_components_own_pods() -> None:
     assert constraint["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
 
 
+def test_members_have_a_node_each_unless_they_may_share_one() -> None:
+    def apart(spread: str) -> dict[str, Any]:
+        document = built({"database": {"spread": spread}})["StatefulSet/shop-db-0"]
+        found: dict[str, Any] = document["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+        return found
+
+    assert list(apart("Required")) == ["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert list(apart("Preferred")) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+
+
 def test_users_labels_never_replace_the_operators() -> None:
     spec = {"template": {"labels": {"highconcurrency.dev/stack": "other"}}}
     for name, document in workloads(spec):

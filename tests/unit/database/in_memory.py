@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, Instance, MemberGroup, Role
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep, target
 from hcs_operator.mysql.errors import DatabaseError, Refused
 
 
@@ -73,7 +73,7 @@ class FakeDatabase:
 
     async def perform(self, step: SqlStep) -> None:
         """Change the model as the step would change the instance."""
-        instance = step.seed if isinstance(step, Found) else step.reader
+        instance = target(step)
         if error := self.silent.get(instance.name):
             raise error
         self.performed.append(step)
@@ -105,7 +105,7 @@ class FakeDatabase:
         return Heartbeat(self.heartbeat - self.lag.get(instance.name, 0.0), age=0.0)
 
     def _found(self, step: Found, volume: Volume) -> None:
-        wanted = MemberGroup(step.group_name, step.epoch, solo=True)
+        wanted = MemberGroup(step.claim.group_name, step.claim.epoch, solo=True)
         if volume.executed or volume.group not in (None, wanted):
             raise Refused(f"{step.seed.name} holds data")
         volume.group = wanted
@@ -113,7 +113,7 @@ class FakeDatabase:
     def _clone(self, step: Clone, volume: Volume) -> None:
         donor = self.volume(step.donor.name)
         if not GtidSet.parse(volume.executed) <= GtidSet.parse(donor.executed):
-            raise Refused(f"{step.reader.name} holds more")
+            raise Refused(f"{step.recipient.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None
         copied = Volume(donor.group, donor.executed, carried, CloneState("Completed", "", 0.0))
-        self.volumes[step.reader.name] = copied
+        self.volumes[step.recipient.name] = copied

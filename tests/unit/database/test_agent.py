@@ -19,7 +19,8 @@ from hcs_operator.agent.decide import (
     Leave,
     Local,
     Memory,
-    Peer,
+    OpenGroup,
+    Others,
     ReloadTls,
     RenewChannel,
     Rotate,
@@ -28,7 +29,6 @@ from hcs_operator.agent.decide import (
     Started,
     Wait,
     decide,
-    successor,
 )
 from hcs_operator.api.database import GroupState, MemberGroup, Role
 
@@ -41,6 +41,8 @@ OFFLINE, ERROR = GroupState("OFFLINE", "", 0, 1), GroupState("ERROR", "", 0, 1)
 LEADS, FOLLOWS = GroupState("ONLINE", "PRIMARY", 1, 1), GroupState("ONLINE", "SECONDARY", 3, 3)
 SOLO, ONE_OF_MANY = MemberGroup(GROUP, 1, solo=True), MemberGroup(GROUP, 1, solo=False)
 APP = frozenset({"hcs_app"})
+MANY = Others(("b:3306",), GROUP, admits=True)
+IN_MANY: dict[str, Any] = {"member_group": ONE_OF_MANY, "others": MANY}
 
 MEMBER = Local(
     role=Role.MEMBER,
@@ -48,11 +50,11 @@ MEMBER = Local(
     group=OFFLINE,
     member_group=SOLO,
     bootstrap_flag=False,
-    changing_group=False,
     cloning=False,
     stopping=False,
     named=True,
-    seeds=(),
+    others=Others(),
+    clock=1000.0,
     certificate="certificate-1",
 )
 READER = replace(MEMBER, role=Role.READER, replicating=True)
@@ -65,13 +67,22 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param({}, replace(SETTLED, settled=Started()), SetUp(frozenset()), id="accounts come before the group"),
         pytest.param({"denied": APP}, replace(SETTLED, settled=Started()), SetUp(APP), id="passwords are set offline"),
         pytest.param({"member_group": None}, SETTLED, Wait, id="nothing was founded here"),
-        pytest.param({"member_group": ONE_OF_MANY}, SETTLED, Wait, id="one of many never bootstraps"),
         pytest.param(
-            {"member_group": ONE_OF_MANY, "seeds": ("b:3306",)}, SETTLED, Join(GROUP, ("b:3306",)), id="it joins"
+            {"others": MANY}, SETTLED, Join(GROUP, ("b:3306",)), id="alone by its row, but others run the group"
         ),
+        pytest.param({"member_group": ONE_OF_MANY}, SETTLED, Wait, id="one of many never bootstraps"),
+        pytest.param(IN_MANY, SETTLED, Join(GROUP, ("b:3306",)), id="it joins"),
+        pytest.param(IN_MANY, replace(SETTLED, tried=995.0), Wait, id="not again at once"),
+        pytest.param(
+            IN_MANY | {"others": replace(MANY, admits=False)}, SETTLED, Wait, id="one may still bootstrap alone"
+        ),
+        pytest.param(IN_MANY | {"others": replace(MANY, group_name="x")}, SETTLED, Wait, id="another group"),
+        pytest.param(IN_MANY | {"group": ERROR}, SETTLED, Leave(), id="in ERROR beside a majority it leaves"),
+        pytest.param(IN_MANY | {"group": ERROR}, replace(SETTLED, tried=995.0), Wait, id="and not again at once"),
+        pytest.param({"group": replace(LEADS, total=2, online=2)}, SETTLED, OpenGroup(), id="it is not alone"),
         pytest.param({"stopping": True}, SETTLED, Wait, id="a pod that stops stays out of the group"),
         pytest.param({"named": False}, SETTLED, Wait, id="the name does not resolve yet"),
-        pytest.param({"changing_group": True}, SETTLED, Wait, id="a START is being executed"),
+        pytest.param({"group": replace(OFFLINE, changing=True)}, SETTLED, Wait, id="a START is being executed"),
         pytest.param({"bootstrap_flag": True}, SETTLED, CloseBootstrap(), id="a forgotten flag is taken back"),
         pytest.param({"bootstrap_flag": True, "group": LEADS}, SETTLED, CloseBootstrap(), id="online too"),
         pytest.param({"group": ERROR}, SETTLED, Leave(), id="a group of one in ERROR starts over"),
@@ -125,11 +136,17 @@ def test_a_readers_agent(changes: dict[str, Any], memory: Memory, expected: Act 
 
 states = st.sampled_from(["ONLINE", "RECOVERING", "OFFLINE", "ERROR", "UNREACHABLE"])
 groups = st.builds(
-    GroupState, states, st.sampled_from(["PRIMARY", "SECONDARY", ""]), st.integers(0, 7), st.integers(0, 7)
+    GroupState,
+    states,
+    st.sampled_from(["PRIMARY", "SECONDARY", ""]),
+    st.integers(0, 7),
+    st.integers(0, 7),
+    st.booleans(),
 )
-rows = st.none() | st.builds(MemberGroup, st.just(GROUP), st.integers(1, 3), st.booleans())
+rows = st.none() | st.builds(MemberGroup, st.just(GROUP), st.integers(1, 3), st.booleans(), st.booleans())
 users = st.frozensets(st.sampled_from([account.user for account in ACCOUNTS]))
 starts = st.builds(Started, st.sampled_from(["run-1", "run-2"]), st.sampled_from(["files-1", "files-2"]))
+others = st.sampled_from([Others(), MANY, replace(MANY, admits=False), replace(MANY, group_name="another")])
 locals_ = st.builds(
     Local,
     role=st.sampled_from(Role),
@@ -137,11 +154,11 @@ locals_ = st.builds(
     group=groups,
     member_group=rows,
     bootstrap_flag=st.booleans(),
-    changing_group=st.booleans(),
     cloning=st.booleans(),
     stopping=st.booleans(),
     named=st.booleans(),
-    seeds=st.sampled_from([(), ("b:3306",)]),
+    others=others,
+    clock=st.floats(0, 100),
     certificate=st.sampled_from(["certificate-1", "certificate-2"]),
     denied=users,
     old_passwords=users,
@@ -158,10 +175,19 @@ def test_nothing_but_an_offline_member_that_says_it_is_alone_is_ever_bootstrappe
         assert local.group.state == "OFFLINE"
         assert local.member_group is not None
         assert local.member_group.solo
-        assert not local.changing_group
+        assert not local.group.changing
+        assert not local.others.seeds
         assert not local.stopping
         assert not local.bootstrap_flag
         assert local.named
+
+
+@given(locals_, memories)
+def test_nobody_joins_a_group_of_which_one_may_still_bootstrap_alone(local: Local, memory: Memory) -> None:
+    if isinstance(decide(local, memory), Join):
+        assert local.others.admits
+        assert local.member_group is not None
+        assert local.others.group_name == local.member_group.group_name
 
 
 @given(locals_, memories)
@@ -174,28 +200,6 @@ def test_a_reader_is_never_made_part_of_a_group(local: Local, memory: Memory) ->
 def test_passwords_are_replicated_from_the_primary_alone(local: Local, memory: Memory) -> None:
     if isinstance(decide(local, memory), Rotate | Discard):
         assert local.group.leads
-
-
-def test_a_primary_hands_over_to_another_member_that_is_online() -> None:
-    peers = (
-        Peer("a", own=True, state="ONLINE", role="PRIMARY"),
-        Peer("b", own=False, state="ONLINE", role="SECONDARY"),
-    )
-    assert successor(peers) == "b"
-
-
-@pytest.mark.parametrize(
-    "peers",
-    [
-        (),
-        (Peer("a", own=True, state="ONLINE", role="PRIMARY"),),
-        (Peer("a", own=True, state="ONLINE", role="PRIMARY"), Peer("b", own=False, state="UNREACHABLE", role="")),
-        (Peer("a", own=True, state="ONLINE", role="SECONDARY"), Peer("b", own=False, state="ONLINE", role="PRIMARY")),
-    ],
-    ids=["in no group", "alone", "nobody else online", "not the primary"],
-)
-def test_there_is_nobody_to_hand_over_to(peers: tuple[Peer, ...]) -> None:
-    assert successor(peers) is None
 
 
 PASSWORDS = {account.user: f"password of {account.user}" for account in ACCOUNTS}

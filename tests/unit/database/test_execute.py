@@ -35,7 +35,14 @@ class Stage:
         self.uid: str = made["metadata"]["uid"]
 
     def claim(self, **changes: Any) -> Claim:
-        arguments = {"seed": SEED.name, "epoch": 1, "group_name": GROUP, "uid": self.uid, **changes}
+        arguments = {
+            "seed": SEED.name,
+            "epoch": 1,
+            "group_name": GROUP,
+            "uid": self.uid,
+            "members": (SEED.name,),
+            **changes,
+        }
         return Claim("shop", "shop", **arguments)
 
     def do(self, step: Step) -> None:
@@ -61,7 +68,12 @@ def test_a_claim_is_written_once_and_can_be_repeated(stage: Stage) -> None:
     stage.do(stage.claim())
     writes = len(stage.cluster.writes)
     stage.do(stage.claim())
-    assert stage.status["claim"] == {"seed": SEED.name, "epoch": 1, "groupName": GROUP}
+    assert stage.status["claim"] == {
+        "seed": SEED.name,
+        "epoch": 1,
+        "groupName": GROUP,
+        "members": [SEED.name],
+    }
     assert len(stage.cluster.writes) == writes
 
 

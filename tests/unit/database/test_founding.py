@@ -57,7 +57,7 @@ def test_the_claimed_group_is_founded_on_its_seed() -> None:
     found = planned(view(member(EMPTY)), {"claim": CLAIM})
     (step,) = found.steps
     assert isinstance(step, Found)
-    assert (step.seed.name, step.group_name, step.epoch) == ("shop-db-0-0", GROUP, 1)
+    assert (step.seed.name, step.claim.group_name, step.claim.epoch) == ("shop-db-0-0", GROUP, 1)
     assert found.status["bootstrapped"] is False
 
 

@@ -52,7 +52,7 @@ class Witness(FakeDatabase):
         if isinstance(step, Found) and self.volume(step.seed.name).group is None:
             assert not self.volume(step.seed.name).executed, "founded over data"
             assert not self.status().get("bootstrapped"), "founded in the place of data"
-            self.foundings.append(step.group_name)
+            self.foundings.append(step.claim.group_name)
         before = self.everything()
         await super().perform(step)
         assert before <= self.everything(), "destroyed what exists nowhere else"
@@ -105,7 +105,7 @@ class Histories(RuleBasedStateMachine):
         for step in made.steps:
             if isinstance(step, Clone):
                 held, copied = (
-                    GtidSet.parse(self.database.volume(it.name).executed) for it in (step.reader, step.donor)
+                    GtidSet.parse(self.database.volume(it.name).executed) for it in (step.recipient, step.donor)
                 )
                 assert held <= copied, "meant to destroy what exists nowhere else"
         self.plans[operator] = (uid, made, list(made.steps))

@@ -48,7 +48,7 @@ def eligible(*names: str) -> dict[str, Any]:
 def test_an_empty_reader_is_cloned_from_the_primary_when_there_is_nobody_else() -> None:
     (step,) = planned(reader(EMPTY)).steps
     assert isinstance(step, Clone)
-    assert (step.reader.name, step.donor.name) == (NAME, "shop-db-0-0")
+    assert (step.recipient.name, step.donor.name) == (NAME, "shop-db-0-0")
 
 
 def test_a_reader_is_rather_cloned_from_the_least_loaded_reader() -> None:
@@ -69,7 +69,7 @@ def test_a_reader_is_rather_cloned_from_a_secondary_than_from_the_primary() -> N
 
 def test_one_reader_is_cloned_at_a_time() -> None:
     steps = planned(reader(EMPTY, 0), reader(EMPTY, 1)).steps
-    assert [step.reader.name for step in steps if isinstance(step, Clone)] == [NAME]
+    assert [step.recipient.name for step in steps if isinstance(step, Clone)] == [NAME]
 
 
 def test_a_running_clone_is_left_alone_and_journalled() -> None:

@@ -24,7 +24,7 @@ from hcs_operator.api.observed import PodView, Reason
 GROUP = "0b9c4d3e-1f2a-5b6c-8d7e-9f0a1b2c3d4e"
 OTHER_GROUP = "11111111-1111-5111-8111-111111111111"
 NOW = 1_790_000_000.0
-CLAIM = {"seed": "shop-db-0-0", "epoch": 1, "groupName": GROUP}
+CLAIM = {"seed": "shop-db-0-0", "epoch": 1, "groupName": GROUP, "members": ["shop-db-0-0"]}
 FOUNDED = {"claim": CLAIM, "bootstrapped": True}
 REPLICATION = Access("hcs_repl", "secret", "ca")
 _COMPONENTS = {Role.MEMBER: "db", Role.READER: "replica"}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
-from hcs_operator.decide.database.readers import Care
 from hcs_operator.decide.database.verdicts import Verdict
 
 Journal = Mapping[str, Any]
@@ -23,9 +23,19 @@ class ReaderJudgements(NamedTuple):
         return frozenset(name for name, it in self.verdicts.items() if it.eligible and name not in self.drains)
 
 
-def entry(readers: ReaderJudgements, rolling: tuple[str, ...], before: Journal | None, now: float) -> Journal | None:
-    """Return the journal's entry; its start is kept over looks. `rolling` names the pods still to be made anew."""
-    operation = _operation(readers, rolling, before)
+def entry(
+    group: tuple[str, str, str] | None,
+    readers: ReaderJudgements,
+    rolling: tuple[str, ...],
+    before: Journal | None,
+    now: float,
+) -> Journal | None:
+    """Return the journal's entry; its start is kept over looks.
+
+    `group` is what is done to the group itself (operation, instance, step), `rolling` names the pods still to be made
+    anew.
+    """
+    operation = group or _operation(readers, rolling, before)
     if operation is None:
         return None
     kind, instance, step = operation

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.steps import Step
 
 Labels = Mapping[str, Mapping[str, str | None]]
 """By pod: label → value; None means the label must not be there."""
+
+
+class Finding(NamedTuple):
+    """At most one step, and why there is no primary yet (`waiting`) or will be none by itself (`problem`)."""
+
+    step: Step | None = None
+    waiting: Reason | None = None
+    problem: Reason | None = None
+    operation: tuple[str, str, str] | None = None
+    """For the journal: operation, instance, step."""
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,19 @@ from typing import Any
 
 from hcs_operator.api.database import DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database import members as members_
 from hcs_operator.decide.database import readers as readers_
+from hcs_operator.decide.database.copying import Care, donors, source
 from hcs_operator.decide.database.drain import drain
-from hcs_operator.decide.database.founding import STARTING, Finding, founding
+from hcs_operator.decide.database.founding import STARTING, founding
 from hcs_operator.decide.database.journal import ReaderJudgements, entry, started
-from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.decide.database.readers import Care, Surroundings
+from hcs_operator.decide.database.members import Company
+from hcs_operator.decide.database.membership import membership
+from hcs_operator.decide.database.outcome import DatabasePlan, Finding
+from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import roll
-from hcs_operator.decide.database.steps import Step
+from hcs_operator.decide.database.steps import Clone, Step
 from hcs_operator.decide.database.verdicts import eligible, primary
 
 
@@ -34,23 +38,26 @@ def plan(
     claim = previous.get("claim")
     bootstrapped = bool(previous.get("bootstrapped"))
     leader = primary(view, claim["groupName"]) if claim else None
-    finding = Finding() if leader else founding(view, claim, bootstrapped=bootstrapped)
+    finding = Finding() if leader else founding(view, claim, journal, now, bootstrapped=bootstrapped)
     readers = _readers(view, previous, journal, now, leaving, leader)
+    members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
-        readers.cares.update(_cares(view, leader, claim["groupName"], readers, failed))
+        members = _members(view, leader, claim["groupName"], failed)
+        readers.cares.update(_cares(view, leader, claim["groupName"], readers, failed, members))
+        finding = _group(view, leader, claim, members)
     rolling = roll(view, leader, _settled(view, readers))
-    report = Report(view, leader, readers.cares, readers.drains, readers.eligible())
+    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible())
     return DatabasePlan(
-        steps=_steps(finding, readers, rolling.step),
+        steps=_steps(finding, members, readers, rolling.step),
         labels=labels(report),
         status=status(report, claim, bootstrapped=bootstrapped or leader is not None),
-        journal=entry(readers, rolling.pending, journal, now),
+        journal=entry(finding.operation or _copied(members), readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),
         drained=frozenset(name for name in leaving if name not in readers.drains or readers.drains[name].done),
         lags={name: it.lag for name, it in readers.verdicts.items() if it.lag is not None and name not in leaving},
         waiting=_waiting(finding, leader, bootstrapped=bootstrapped),
-        problem=finding.problem or rolling.problem or _first_problem(readers.cares),
+        problem=finding.problem or rolling.problem or _first_problem({**members, **readers.cares}),
         durability=durability(report),
         replication=replication(report),
     )
@@ -64,9 +71,24 @@ def _waiting(finding: Finding, leader: InstanceView | None, *, bootstrapped: boo
     return None
 
 
-def _steps(finding: Finding, readers: ReaderJudgements, recreate: Step | None) -> tuple[Step, ...]:
+def _group(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], cares: Mapping[str, Care]) -> Finding:
+    """Judge who belongs to a group that has a primary."""
+    found = membership(view, leader, claim, cares)
+    operation = (found.operation, leader.instance.name, found.reason) if found.operation else None
+    return Finding(step=found.step, operation=operation)
+
+
+def _copied(members: Mapping[str, Care]) -> tuple[str, str, str] | None:
+    """Return the member that is being copied or joins, for the journal."""
+    return next(((it.operation, name, it.reason) for name, it in members.items() if it.operation), None)
+
+
+def _steps(
+    finding: Finding, members: Mapping[str, Care], readers: ReaderJudgements, recreate: Step | None
+) -> tuple[Step, ...]:
     """Order what is due: the group first, then readers; a pod is made anew only in a look that asks for no more."""
-    due = [finding.step, *(it.step for it in readers.cares.values()), *(it.step for it in readers.drains.values())]
+    due: list[Step | None] = [finding.step, *(it.step for it in members.values())]
+    due += [*(it.step for it in readers.cares.values()), *(it.step for it in readers.drains.values())]
     steps = tuple(step for step in due if step is not None)
     return steps or ((recreate,) if recreate else ())
 
@@ -102,20 +124,44 @@ def _readers(
     return ReaderJudgements({}, drains, verdicts)
 
 
+def _members(view: DatabaseView, leader: InstanceView, group_name: str, failed: tuple[str, ...]) -> dict[str, Care]:
+    assert view.replication is not None
+    around = Company(leader, group_name, source(view, donors(view, leader)), view.replication)
+    cares: dict[str, Care] = {}
+    for member in _tried_last(view.of(Role.MEMBER), failed):
+        if member is leader:
+            continue
+        cares[member.instance.name] = care = members_.care(member, around)
+        if isinstance(care.step, Clone):
+            around = around._replace(donor=None)
+    return cares
+
+
+def _tried_last(instances: tuple[InstanceView, ...], failed: tuple[str, ...]) -> list[InstanceView]:
+    """Order instances so that one at which a step failed keeps no other waiting."""
+    tries = {name: number for number, name in enumerate(failed)}
+    return sorted(instances, key=lambda it: tries.get(it.instance.name, -1))
+
+
 def _cares(
-    view: DatabaseView, leader: InstanceView, group_name: str, readers: ReaderJudgements, failed: tuple[str, ...]
+    view: DatabaseView,
+    leader: InstanceView,
+    group_name: str,
+    readers: ReaderJudgements,
+    failed: tuple[str, ...],
+    members: Mapping[str, Care],
 ) -> dict[str, Care]:
     assert view.replication is not None
+    copying = any(isinstance(it.step, Clone) for it in members.values())
     around = Surroundings(
         leader,
         group_name,
-        readers_.donor(view, leader, readers.eligible()),
+        None if copying else readers_.donor(view, leader, readers.eligible()),
         view.replication,
         view.of(Role.MEMBER),
     )
     cares: dict[str, Care] = {}
-    tries = {name: number for number, name in enumerate(failed)}
-    for reader in sorted(view.of(Role.READER), key=lambda it: tries.get(it.instance.name, -1)):
+    for reader in _tried_last(view.of(Role.READER), failed):
         if reader.instance.name in readers.drains:
             continue
         cares[reader.instance.name] = care = readers_.care(reader, around)

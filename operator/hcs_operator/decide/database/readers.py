@@ -9,28 +9,15 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Instance, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.copying import Care, cloning, copy, donors, source
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Close, Follow, Resume, Step
-
-RETRY_CLONE = 30.0
-"""Seconds between a failed clone and the next try."""
+from hcs_operator.decide.database.steps import Close, Follow, Resume
 
 _ACCESS_DENIED = 1045
 _NO_BINARY_LOG = {1236, 13114}
 """The source no longer has what the reader needs; 13114 is how 8.4 and later wrap it."""
 _CONNECTING = {2002, 2003, 2005, 2006, 2013, 2026, 3159, 1040, 1129, 13117}
 """Receiver errors that the engine itself keeps retrying."""
-
-
-class Care(NamedTuple):
-    """What one reader is doing, in words, and the next step for it."""
-
-    state: str
-    reason: str = ""
-    step: Step | None = None
-    operation: str | None = None
-    """The multi-step operation it is in, for the journal."""
-    problem: Reason | None = None
 
 
 class Surroundings(NamedTuple):
@@ -44,30 +31,15 @@ class Surroundings(NamedTuple):
     members: tuple[InstanceView, ...]
 
 
-def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
-    """Return the least loaded healthy reader, else a secondary, else the primary; None while a clone is under way."""
-    if any(_cloning(reader.facts) for reader in view.of(Role.READER)):
-        return None
-    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
-    secondaries = [
-        member
-        for member in view.of(Role.MEMBER)
-        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
-    ]
-    return min(readers or secondaries or [leader], key=_load)
-
-
-def _load(candidate: InstanceView) -> tuple[int, str]:
-    return candidate.facts.busy_reads if candidate.facts else 0, candidate.instance.name
-
-
 def _follows(facts: Facts | None) -> bool:
     channel = facts.channel if facts else None
     return channel is not None and channel.receiving == "ON" and channel.applying
 
 
-def _cloning(facts: Facts | None) -> bool:
-    return facts is not None and facts.clone is not None and facts.clone.state == "In Progress"
+def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
+    """Return the least loaded healthy reader, else what a member is copied from; None while a clone is under way."""
+    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
+    return source(view, readers or donors(view, leader))
 
 
 def care(reader: InstanceView, around: Surroundings) -> Care:
@@ -76,10 +48,10 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
     if facts is None:
         reason = reader.pod.problem or reader.silence or Reason("Silent", "it does not answer")
         return Care("Unreachable", reason.message)
-    if _cloning(facts):
+    if cloning(facts):
         return Care("Cloning", "a copy is being made", operation="CloneReader")
     if not facts.gtid_executed and facts.member_group is None:
-        return _clone(reader, facts, around, "its volume is empty")
+        return copy(reader, facts, around.donor, around.replication, "its volume is empty")
     errant = _errant(facts, around.leader)
     if errant:
         return Care(
@@ -126,17 +98,7 @@ def _without_binary_log(reader: InstanceView, facts: Facts, around: Surroundings
                 f"{member.instance.name} still has what it lacks",
                 _follow(reader.instance, member, around),
             )
-    return _clone(reader, facts, around, "no member has the binary logs that it lacks")
-
-
-def _clone(reader: InstanceView, facts: Facts, around: Surroundings, why: str) -> Care:
-    if around.donor is None:
-        return Care("Waiting", f"{why}; another copy is being made", operation="CloneReader")
-    last = facts.clone
-    if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
-        return Care("Waiting", f"the last copy failed: {last.error}", operation="CloneReader")
-    step = Clone(reader.instance, around.donor.instance, around.replication)
-    return Care("Cloning", f"{why}; it is copied from {around.donor.instance.name}", step, "CloneReader")
+    return copy(reader, facts, around.donor, around.replication, "no member has the binary logs that it lacks")
 
 
 def _follow(reader: Instance, source: InstanceView, around: Surroundings) -> Follow:

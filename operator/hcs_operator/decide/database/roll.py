@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import TEMPLATE_HASH, DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database.steps import Recreate
+from hcs_operator.decide.database.membership import hand_over, secondaries
+from hcs_operator.decide.database.steps import HandOver, Recreate
 
 REVISION_LABEL = "controller-revision-hash"
 
 
 class Roll(NamedTuple):
-    """The next pod to make anew, what is left to do in words, and what stops it."""
+    """The next pod to make anew (a primary hands over first), what is left to do in words, and what stops it."""
 
-    step: Recreate | None = None
+    step: Recreate | HandOver | None = None
     pending: tuple[str, ...] = ()
     problem: Reason | None = None
 
@@ -40,6 +41,9 @@ def roll(view: DatabaseView, leader: InstanceView | None, settled: frozenset[str
     moving = any(it.pod.deleting or it.instance.name not in settled for it in view.instances if it is not stale[0])
     if leader is None or moving or stale[0].pod.deleting:
         return Roll(pending=pending)
+    others = secondaries(view, leader)
+    if stale[0] is leader and others:
+        return Roll(hand_over(leader.instance, others[0]), pending)
     return Roll(_recreate(view, stale[0], "its template was changed"), pending)
 
 

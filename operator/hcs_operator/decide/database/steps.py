@@ -3,7 +3,9 @@
 Every step can be repeated: it checks what it finds and does what is left. None destroys rows that exist only there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, assert_never
 
 from hcs_operator.api.database import Access, Instance
 from hcs_operator.api.observed import Reason
@@ -11,7 +13,10 @@ from hcs_operator.api.observed import Reason
 
 @dataclass(frozen=True)
 class Claim:
-    """Write into status, conditionally on its resourceVersion, which member bears which group. Always the first."""
+    """Write into status who bears which group and who belongs to it: a compare and swap, always before any SQL.
+
+    `before` is the claim that the decision was made on, as status has it; another one there by now is a Conflict.
+    """
 
     namespace: str
     stack: str
@@ -19,6 +24,19 @@ class Claim:
     seed: str
     epoch: int
     group_name: str
+    members: tuple[str, ...]
+    """Whoever may hold an acknowledged write; recorded before it can join, struck off before it leaves for good."""
+    before: Mapping[str, Any] | None = field(default=None, compare=False)
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """`status.database.claim`."""
+        return {
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "groupName": self.group_name,
+            "members": list(self.members),
+        }
 
 
 @dataclass(frozen=True)
@@ -31,25 +49,58 @@ class Found:
     claim: Claim
     seed: Instance
 
-    @property
-    def epoch(self) -> int:
-        """Rises with each founding."""
-        return self.claim.epoch
 
-    @property
-    def group_name(self) -> str:
-        """UUID of the group."""
-        return self.claim.group_name
+@dataclass(frozen=True)
+class Revive:
+    """After an outage of all members: mark the claimed one, whose agent then bootstraps the group over its data.
+
+    Refused by a row that already is of this epoch: a late step of another operator can't bring a second one up.
+    """
+
+    claim: Claim
+    seed: Instance
+
+
+@dataclass(frozen=True)
+class Halt:
+    """STOP GROUP_REPLICATION on a member in ERROR, so that its auto-rejoin cannot meet a group that is revived."""
+
+    member: Instance
+
+
+@dataclass(frozen=True)
+class OpenGroup:
+    """Commit, on a primary that is alone, that it may not bootstrap by itself any more: then others may join."""
+
+    leader: Instance
+
+
+@dataclass(frozen=True)
+class CloseGroup:
+    """Note on a primary that is alone again that it may bootstrap by itself. Refused unless it is alone."""
+
+    claim: Claim
+    leader: Instance
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Have another member lead; running transactions end first."""
+
+    leader: Instance
+    successor: Instance
+    uuid: str
+    """The successor's server_uuid."""
 
 
 @dataclass(frozen=True)
 class Clone:
-    """Start `CLONE INSTANCE` on a reader and leave it running; its mysqld ends and is restarted over the copy.
+    """Start `CLONE INSTANCE` on an instance and leave it running; its mysqld ends and is restarted over the copy.
 
-    Refused unless the donor, asked once more, has each transaction that the reader has.
+    Refused unless the donor, asked once more, has each transaction that the recipient has.
     """
 
-    reader: Instance
+    recipient: Instance
     donor: Instance
     replication: Access = field(repr=False, compare=False)
 
@@ -95,10 +146,28 @@ class Recreate:
     why: str
 
 
-Step = Claim | Found | Clone | Follow | Resume | Quiesce | Close | Recreate
-
-SqlStep = Found | Clone | Follow | Resume | Quiesce | Close
+GroupStep = Found | Revive | Halt | OpenGroup | CloseGroup | HandOver
+SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
+
+Step = Claim | Recreate | SqlStep
+
+
+def target(step: SqlStep) -> Instance:
+    """Return the instance that the step is carried out at."""
+    match step:
+        case Found() | Revive():
+            return step.seed
+        case Halt():
+            return step.member
+        case OpenGroup() | CloseGroup() | HandOver():
+            return step.leader
+        case Clone():
+            return step.recipient
+        case Follow() | Resume() | Quiesce() | Close():
+            return step.reader
+        case _:
+            assert_never(step)
 
 
 def subject(step: Step) -> str:
@@ -106,26 +175,35 @@ def subject(step: Step) -> str:
     match step:
         case Claim():
             return step.seed
-        case Found():
-            return step.seed.name
         case Recreate():
             return step.pod
-    return step.reader.name
+        case _:
+            return target(step).name
+
+
+_WHAT = {
+    Clone: "given a copy of the data",
+    Follow: "made to follow the primary",
+    Resume: "made to follow the primary",
+    Close: "closed to writes",
+}
+_OF_THE_GROUP = {
+    Halt: "taken out of its group",
+    OpenGroup: "opened for other members",
+    CloseGroup: "made a group of one again",
+    HandOver: "made to hand over",
+    Revive: "made to take up the group",
+}
 
 
 def failing(step: Step, word: str, error: str) -> Reason:
     """Tell of a step that fails at each look; `word` and `error` are the instance's."""
-    match step:
-        case Clone():
-            what = "given a copy of the data"
-        case Follow() | Resume():
-            what = "made to follow the primary"
-        case Close():
-            what = "closed to writes"
-        case Quiesce():
-            return Reason(word, f"The replication of {step.reader.name} cannot be stopped: {error}")
-        case Claim() | Found() | Recreate():
-            return Reason(word, f"The database cannot be set up on {subject(step)}: {error}")
-    name = step.reader.name
-    remedy = f"if that does not pass, delete the volume claim and the pod of {name}: it is copied anew"
-    return Reason(word, f"{name} cannot be {what}: {error.rstrip('.')}; {remedy}")
+    name = subject(step)
+    if isinstance(step, Quiesce):
+        return Reason(word, f"The replication of {name} cannot be stopped: {error}")
+    if what := _OF_THE_GROUP.get(type(step)):
+        return Reason(word, f"{name} cannot be {what}: {error}")
+    if what := _WHAT.get(type(step)):
+        remedy = f"if that does not pass, delete the volume claim and the pod of {name}: it is copied anew"
+        return Reason(word, f"{name} cannot be {what}: {error.rstrip('.')}; {remedy}")
+    return Reason(word, f"The database cannot be set up on {name}: {error}")

@@ -1,0 +1,58 @@
+"""Copies of the data: from whom an instance is cloned, and what its care says meanwhile."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.steps import Clone, Step
+
+RETRY_CLONE = 30.0
+"""Seconds between a failed clone and the next try."""
+
+
+class Care(NamedTuple):
+    """What one instance is doing, in words, and the next step for it."""
+
+    state: str
+    reason: str = ""
+    step: Step | None = None
+    operation: str | None = None
+    """The multi-step operation it is in, for the journal."""
+    problem: Reason | None = None
+
+
+def donors(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
+    """Return whom a member may be copied from: secondaries, and the primary only where there is none."""
+    secondaries = [
+        member
+        for member in view.of(Role.MEMBER)
+        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
+    ]
+    return secondaries or [leader]
+
+
+def source(view: DatabaseView, candidates: Iterable[InstanceView]) -> InstanceView | None:
+    """Return the least loaded of them; None while a clone is under way."""
+    return None if any(cloning(it.facts) for it in view.instances) else min(candidates, key=_load)
+
+
+def _load(candidate: InstanceView) -> tuple[int, str]:
+    return candidate.facts.busy_reads if candidate.facts else 0, candidate.instance.name
+
+
+def cloning(facts: Facts | None) -> bool:
+    """Say whether a copy is being received."""
+    return facts is not None and facts.clone is not None and facts.clone.state == "In Progress"
+
+
+def copy(recipient: InstanceView, facts: Facts, donor: InstanceView | None, replication: Access, why: str) -> Care:
+    """Have it copied; `donor` is None while another copy is being made."""
+    operation = "CloneReader" if recipient.instance.role is Role.READER else "CloneMember"
+    if donor is None:
+        return Care("Waiting", f"{why}; another copy is being made", operation=operation)
+    last = facts.clone
+    if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
+        return Care("Waiting", f"the last copy failed: {last.error}", operation=operation)
+    step = Clone(recipient.instance, donor.instance, replication)
+    return Care("Cloning", f"{why}; it is copied from {donor.instance.name}", step, operation)

@@ -1,0 +1,87 @@
+"""Members beside the primary: from an empty volume to a voter of the group, and back into it after a fall.
+
+A member's agent joins by itself as soon as the group admits it; here it gets its data, and what keeps it out is named.
+"""
+
+from typing import NamedTuple
+
+from hcs_operator.api.database import Access, Facts, InstanceView
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.copying import Care, cloning, copy
+from hcs_operator.decide.database.gtid import GtidSet
+
+WAITS = "OFFLINE"
+"""State of a member that has its data and waits to be let in."""
+
+
+class Company(NamedTuple):
+    """What the care for one member needs to know of the others."""
+
+    leader: InstanceView
+    group_name: str
+    donor: InstanceView | None
+    """None while another copy is being made."""
+    replication: Access
+
+
+def care(member: InstanceView, around: Company) -> Care:
+    """Judge one member that does not lead, while a primary is known."""
+    facts = member.facts
+    if facts is None:
+        reason = member.pod.problem or member.silence or Reason("Silent", "it does not answer")
+        return Care("Unreachable", reason.message)
+    if cloning(facts):
+        return Care("Cloning", "a copy is being made", operation="CloneMember")
+    if facts.member_group is None and not facts.gtid_executed:
+        return copy(member, facts, around.donor, around.replication, "its volume is empty")
+    if problem := foreign(member, facts, around.group_name):
+        return Care("Foreign", "its data is not of this group", problem=problem)
+    return _in_the_group(facts) or _outside(member, facts, around.leader)
+
+
+def _in_the_group(facts: Facts) -> Care | None:
+    if facts.group.state == "ONLINE":
+        return Care("ONLINE")
+    if facts.group.state == "RECOVERING":
+        return Care("RECOVERING", "it catches up with the group", operation="JoinMember")
+    return None
+
+
+def _outside(member: InstanceView, facts: Facts, leader: InstanceView) -> Care:
+    errant = GtidSet.parse(facts.gtid_executed) - _executed(leader)
+    if errant:
+        return Care("Diverged", f"it holds {len(errant)} transactions of its own", problem=_diverged(member, errant))
+    if facts.group.state == "ERROR":
+        return Care("ERROR", "its agent has it leave and join again")
+    return Care(WAITS, "its agent joins the group as soon as it admits members")
+
+
+def foreign(member: InstanceView, facts: Facts, group_name: str) -> Reason | None:
+    """Say what is wrong with data that is not this group's; None when it is, or when there is none."""
+    name, row = member.instance.name, facts.member_group
+    if row is None and facts.gtid_executed:
+        words = (
+            f"The volume of {name} holds transactions, but not the mark of a group, so it was not made by this "
+            f"operator. Give {name} an empty volume, or the one it had; nothing was changed."
+        )
+        return Reason("DataWithoutGroup", words)
+    if row is not None and row.group_name != group_name:
+        words = (
+            f"The volume of {name} belongs to group {row.group_name}, this stack to {group_name}. "
+            f"Give {name} its own volume back; nothing was changed."
+        )
+        return Reason("DataOfAnotherGroup", words)
+    return None
+
+
+def _executed(leader: InstanceView) -> GtidSet:
+    return GtidSet.parse(leader.facts.gtid_executed) if leader.facts else GtidSet()
+
+
+def _diverged(member: InstanceView, errant: GtidSet) -> Reason:
+    name = member.instance.name
+    words = (
+        f"{name} holds transactions that the group lacks ({errant}), so it cannot join. If they are not needed, delete "
+        "its volume claim and its pod: it is copied anew. Nothing was changed."
+    )
+    return Reason("MemberDiverged", words)

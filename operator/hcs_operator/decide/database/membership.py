@@ -1,0 +1,129 @@
+"""Who belongs to the group: growing and shrinking, one recorded change at a time.
+
+The claim in status names each member that may hold an acknowledged write. A member is recorded before it can join, and
+struck off before it leaves for good, so that after an outage of all it is known whose word has to be waited for.
+
+Growing from one: the others are copied first, outside the group, and let in back to back once all of them are ready. A
+group of two stands still when it loses one, so that state is kept as short as can be.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hcs_operator.api.database import DatabaseView, Instance, InstanceView, Role
+from hcs_operator.decide.database.copying import Care
+from hcs_operator.decide.database.members import WAITS
+from hcs_operator.decide.database.steps import Claim, CloseGroup, HandOver, OpenGroup, Step
+
+
+class Membership(NamedTuple):
+    """The next step towards the wanted number, and what is going on, in words; empty when it is reached."""
+
+    step: Step | None = None
+    operation: str = ""
+    reason: str = ""
+
+
+def recorded(claim: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name who belongs to the group; a claim of an earlier version knows its seed alone."""
+    return tuple(claim.get("members") or (claim["seed"],))
+
+
+def ordinal(name: str) -> int:
+    """Return a pod's number in its StatefulSet."""
+    return int(name.rpartition("-")[2])
+
+
+def pods_wanted(claim: Mapping[str, Any] | None, wanted: int) -> int:
+    """Return how many pods of members there shall be: a member's goes only once it was struck off."""
+    names = recorded(claim) if claim else ()
+    return max([wanted, *(ordinal(name) + 1 for name in names)])
+
+
+def membership(
+    view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], cares: Mapping[str, Care]
+) -> Membership:
+    """Judge the group's members while a primary is known."""
+    names = recorded(claim)
+    row = leader.facts.member_group if leader.facts else None
+    assert row is not None
+    ready = [member for member in view.of(Role.MEMBER) if _ready(member, cares)]
+    if row.solo and any(member.instance.name in names for member in ready):
+        return Membership(OpenGroup(leader.instance), "GrowGroup", "the group is opened for the others")
+    extra = [name for name in names if ordinal(name) >= view.members_wanted]
+    if extra:
+        return _shrink(view, leader, claim, max(extra, key=ordinal))
+    missing = view.members_wanted - len(names)
+    if missing > 0:
+        return _grow(view, claim, ready, alone=row.solo)
+    if names == (leader.instance.name,) and not row.solo and _alone(view, leader):
+        written = _claim(view, claim, names)
+        return Membership(CloseGroup(written, leader.instance), "ShrinkGroup", "the group counts one again")
+    return Membership()
+
+
+def _ready(member: InstanceView, cares: Mapping[str, Care]) -> bool:
+    care = cares.get(member.instance.name)
+    return care is not None and care.state == WAITS and member.pod.ready and not member.pod.deleting
+
+
+def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView], *, alone: bool) -> Membership:
+    names = recorded(claim)
+    ready_names = [it.instance.name for it in ready if it.instance.name not in names]
+    missing = view.members_wanted - len(names)
+    if not ready_names or (alone and len(ready_names) < missing):
+        words = f"{len(ready_names)} of {missing} further members have their copy; they are let in together"
+        return Membership(None, "GrowGroup", words)
+    members = tuple(sorted({*names, *ready_names}, key=ordinal))
+    words = f"{', '.join(ready_names)} are recorded as members before they join"
+    return Membership(_claim(view, claim, members), "GrowGroup", words)
+
+
+def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], last: str) -> Membership:
+    """Strike off the last one: only while the primary stays, and sees everybody else who is in the group."""
+    facts = leader.facts
+    assert facts is not None
+    if ordinal(leader.instance.name) >= view.members_wanted:
+        successor = _successor(view, leader)
+        if successor is None or successor.facts is None:
+            return Membership(None, "ShrinkGroup", "no member that stays is ONLINE and could lead")
+        step = hand_over(leader.instance, successor)
+        return Membership(step, "ShrinkGroup", f"{successor.instance.name} takes over the lead")
+    gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
+    if gone:
+        return Membership(None, "ShrinkGroup", f"{', '.join(sorted(gone))} leaves the group")
+    if facts.group.online < facts.group.total or facts.group.total > ordinal(last) + 1:
+        return Membership(None, "ShrinkGroup", "not every member of the group is ONLINE")
+    members = tuple(name for name in recorded(claim) if name != last)
+    return Membership(_claim(view, claim, members), "ShrinkGroup", f"{last} is struck off, then its pod goes")
+
+
+def _successor(view: DatabaseView, leader: InstanceView) -> InstanceView | None:
+    staying = [member for member in secondaries(view, leader) if ordinal(member.instance.name) < view.members_wanted]
+    return staying[0] if staying else None
+
+
+def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
+    """Return who could lead instead, the one with the least left to apply first."""
+    online = [
+        member
+        for member in view.of(Role.MEMBER)
+        if member is not leader and member.facts and member.facts.group.state == "ONLINE" and not member.pod.deleting
+    ]
+    return sorted(online, key=lambda it: it.facts.applier_queue if it.facts else 0)
+
+
+def hand_over(leader: Instance, successor: InstanceView) -> HandOver:
+    """Have another ONLINE member lead."""
+    assert successor.facts is not None
+    return HandOver(leader, successor.instance, successor.facts.server_uuid)
+
+
+def _alone(view: DatabaseView, leader: InstanceView) -> bool:
+    return len(view.of(Role.MEMBER)) == 1 and leader.facts is not None and leader.facts.group.total == 1
+
+
+def _claim(view: DatabaseView, claim: Mapping[str, Any], members: tuple[str, ...]) -> Claim:
+    return Claim(
+        view.namespace, view.stack, view.uid, claim["seed"], claim["epoch"], claim["groupName"], members, claim
+    )

@@ -1,0 +1,168 @@
+"""No member leads, and none can by itself: whose data the group is taken up from.
+
+Each recorded member has to answer first, and each pod of a member that exists: one that is silent may hold the newest
+acknowledged write. What was received counts like what was executed, since a START applies it. The member whose set
+contains all others' is marked, under a new epoch in the claim, and its own agent bootstraps the group. No one is asked.
+
+Where two hold what the other lacks, where a volume is gone, or where a reader has more than any member, nothing is
+done but telling: every choice would lose something.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
+from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.journal import started
+from hcs_operator.decide.database.members import foreign
+from hcs_operator.decide.database.membership import recorded
+from hcs_operator.decide.database.outcome import Finding
+from hcs_operator.decide.database.steps import Claim, Halt, Revive
+
+CONFIRMED = 15.0
+"""Seconds that an outage of all members must have lasted: a member that was just thawed or restarted may say more."""
+OPERATION = "RecoverGroup"
+
+Answered = list[tuple[InstanceView, Facts]]
+
+
+def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, Any] | None, now: float) -> Finding:
+    """Judge a group that has no primary; every existing member has answered."""
+    members: Answered = [(member, member.facts) for member in view.of(Role.MEMBER) if member.facts]
+    strays = (foreign(member, facts, claim["groupName"]) for member, facts in members)
+    if stray := next(filter(None, strays), None):
+        return Finding(waiting=stray, problem=stray)
+    if under_way := _under_way(members):
+        return Finding(waiting=under_way)
+    best = _superset(members, claim["seed"])
+    problem = _unfit(view, members, claim) or (_more_at_a_reader(view, best) if best else _diverged(members))
+    if problem is not None or best is None:
+        return Finding(waiting=problem, problem=problem)
+    return _recover(view, members, best, claim, journal, now)
+
+
+def _under_way(members: Answered) -> Reason | None:
+    """Say what goes on without us."""
+    alive = [it.instance.name for it, facts in members if facts.group.state in {"ONLINE", "RECOVERING"}]
+    if alive:
+        words = f"{', '.join(alive)} are in the group and elect a primary, or wait for a majority."
+        return Reason("NoPrimary", words)
+    for member, facts in members:
+        if _takes_it_up(facts):
+            words = f"{member.instance.name} is {facts.group.state} and takes up its group again."
+            return Reason("GroupStarting", words)
+    return None
+
+
+def _takes_it_up(facts: Facts) -> bool:
+    return facts.group.changing or (facts.member_group is not None and facts.member_group.solo)
+
+
+def held(facts: Facts) -> GtidSet:
+    """Return all that a member has executed or received."""
+    return GtidSet.parse(",".join(filter(None, (facts.gtid_executed, facts.received))))
+
+
+def _unfit(view: DatabaseView, members: Answered, claim: Mapping[str, Any]) -> Reason | None:
+    """Say which recorded member is missing or has lost its data."""
+    names = recorded(claim)
+    for member, facts in members:
+        if facts.member_group is None and member.instance.name in names:
+            return lost(view, member.instance.name)
+    there = {member.instance.name for member, _ in members}
+    missing = [name for name in names if name not in there]
+    if missing:
+        return Reason("MemberMissing", f"Waiting for {', '.join(missing)}, which may hold the newest writes.")
+    return None
+
+
+def lost(view: DatabaseView, name: str) -> Reason:
+    """Tell of a member that came back empty while nobody leads."""
+    copies = holding(view)
+    still = f" A copy may be left in: {', '.join(copies)}." if copies else ""
+    return Reason(
+        "VolumeLost",
+        f"{name} came back without its data; an empty database is not put in its place.{still} Restore the volume of "
+        f"{name} from a backup. To begin anew without the rows, delete this stack with its volume claims and create it "
+        "again.",
+    )
+
+
+def holding(view: DatabaseView) -> list[str]:
+    """Name what holds rows or may do so. A reader is made after the founding: a volume without its pod is older."""
+    readers = view.of(Role.READER)
+    asked = {f"data-{reader.instance.name}" for reader in readers}
+    names = [it.instance.name for it in view.instances if it.facts and it.facts.gtid_executed]
+    return [*names, *(f"volume claim {claim}" for claim in view.kept if claim not in asked)]
+
+
+def _superset(members: Answered, claimed: str) -> InstanceView | None:
+    """Return a member that has all that any has: the claimed one, where it does."""
+    bearing = [(member, held(facts)) for member, facts in members if facts.member_group]
+    full = [it for it, own in bearing if all(other <= own for _, other in bearing)]
+    return next((it for it in full if it.instance.name == claimed), full[0] if full else None)
+
+
+def _diverged(members: Answered) -> Reason:
+    words = "; ".join(f"{member.instance.name} has {held(facts)}" for member, facts in members if facts.member_group)
+    return Reason(
+        "Diverged",
+        f"No member holds all that the others hold: {words}. To go on without what one of them has, delete its volume "
+        "claim and its pod: it is copied anew. Nothing was changed.",
+    )
+
+
+def _more_at_a_reader(view: DatabaseView, best: InstanceView) -> Reason | None:
+    assert best.facts is not None
+    own = held(best.facts)
+    for reader in view.of(Role.READER):
+        if reader.facts and (more := GtidSet.parse(reader.facts.gtid_executed) - own):
+            words = (
+                f"The reader {reader.instance.name} holds transactions that no member has ({more}): a member has lost "
+                "acknowledged writes. Restore its volume, or delete the reader's volume claim and pod to do without "
+                "them; nothing was changed."
+            )
+            return Reason("ReaderHoldsMore", words)
+    return None
+
+
+def _recover(
+    view: DatabaseView,
+    members: Answered,
+    best: InstanceView,
+    claim: Mapping[str, Any],
+    journal: Mapping[str, Any] | None,
+    now: float,
+) -> Finding:
+    assert best.facts is not None
+    assert best.facts.member_group is not None
+    name = best.instance.name
+    since = started(journal, OPERATION, name, now)
+    waiting = Reason("GroupDown", f"No member is ONLINE; the group is taken up again from {name}, which has all rows.")
+    finding = Finding(waiting=waiting, operation=(OPERATION, name, "waiting whether the outage lasts"))
+    if now - since < CONFIRMED:
+        return finding
+    failed = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)
+    if failed is not None:
+        return finding._replace(step=Halt(failed.instance))
+    newest = max(facts.member_group.epoch for _, facts in members if facts.member_group)
+    if claim["epoch"] > newest:
+        return _marked(view, members, claim, finding)
+    claimed = _claim(view, claim, name, newest + 1)
+    return finding._replace(step=claimed)
+
+
+def _marked(view: DatabaseView, members: Answered, claim: Mapping[str, Any], finding: Finding) -> Finding:
+    """Mark the member that was claimed; another one is never marked under that claim."""
+    seed = next((it for it, _ in members if it.instance.name == claim["seed"]), None)
+    if seed is None or finding.operation is None or finding.operation[1] != claim["seed"]:
+        words = f"The group was to be taken up from {claim['seed']}, which no longer has all rows."
+        return finding._replace(problem=Reason("SeedBehind", words))
+    unchanged = _claim(view, claim, claim["seed"], claim["epoch"])
+    return finding._replace(step=Revive(unchanged, seed.instance))
+
+
+def _claim(view: DatabaseView, claim: Mapping[str, Any], seed: str, epoch: int) -> Claim:
+    members = recorded(claim)
+    return Claim(view.namespace, view.stack, view.uid, seed, epoch, claim["groupName"], members, claim)

@@ -1,0 +1,198 @@
+"""What holds for the plan of any look at up to three members, whatever they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.database.views import CLAIM, EMPTY, GROUP, NOW, OTHER_GROUP, member, view
+
+from hcs_operator.api.database import DatabaseView, Facts, GroupState, InstanceView, MemberGroup, Role
+from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Claim, Clone, CloseGroup, Halt, HandOver, OpenGroup, Recreate, Revive
+
+pytestmark = pytest.mark.unit
+
+NAMES = [f"shop-db-0-{ordinal}" for ordinal in range(3)]
+
+states = st.sampled_from(["ONLINE", "ONLINE", "RECOVERING", "OFFLINE", "OFFLINE", "ERROR"])
+groups = st.builds(
+    GroupState,
+    states,
+    st.sampled_from(["PRIMARY", "SECONDARY", ""]),
+    st.integers(0, 3),
+    st.integers(1, 3),
+    st.booleans(),
+)
+rows = st.none() | st.builds(
+    MemberGroup, st.sampled_from([GROUP, GROUP, GROUP, OTHER_GROUP]), st.integers(1, 3), st.booleans(), st.booleans()
+)
+gtids = st.sampled_from(["", f"{GROUP}:1-5", f"{GROUP}:1-9", f"{GROUP}:1-5:7", f"{GROUP}:1-9,{OTHER_GROUP}:1"])
+facts = st.none() | st.builds(
+    lambda group, row, executed, received, closed: replace(
+        EMPTY, group=group, member_group=row, gtid_executed=executed, received=received, super_read_only=closed
+    ),
+    groups,
+    rows,
+    gtids,
+    gtids,
+    st.booleans(),
+)
+
+
+down = st.builds(
+    lambda state, executed, received, epoch: replace(
+        EMPTY,
+        group=GroupState(state, "", 0, 1),
+        member_group=MemberGroup(GROUP, epoch, solo=False, open=True),
+        gtid_executed=executed,
+        received=received,
+    ),
+    st.sampled_from(["OFFLINE", "OFFLINE", "OFFLINE", "ERROR"]),
+    gtids.filter(bool),
+    gtids,
+    st.integers(1, 2),
+)
+"""A member of a group that nobody leads: what the rarest and most dangerous decision is made on."""
+
+
+@st.composite
+def led(draw: st.DrawFn, count: int) -> list[Facts | None]:
+    """The members of a group that one of them leads."""
+    total = draw(st.integers(1, count))
+    row = MemberGroup(GROUP, 1, solo=False, open=draw(st.booleans()))
+    joined = replace(EMPTY, member_group=row, gtid_executed=f"{GROUP}:1-9")
+    outside = [None, EMPTY, joined, replace(joined, group=GroupState("ERROR", "", 0, 1))]
+    members: list[Facts | None] = []
+    for ordinal in range(count):
+        online = replace(joined, group=GroupState("ONLINE", "SECONDARY", total, total), server_uuid=f"uuid-{ordinal}")
+        members.append(online if ordinal < total else draw(st.sampled_from(outside)))
+    leader = draw(st.integers(0, total - 1))
+    alone = total == 1 and draw(st.booleans())
+    members[leader] = replace(
+        joined,
+        group=GroupState("ONLINE", "PRIMARY", draw(st.integers(total // 2 + 1, total)), total),
+        member_group=replace(row, solo=alone, open=not alone),
+        super_read_only=False,
+    )
+    return members
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> tuple[DatabaseView, dict[str, Any]]:
+    """A look at one to three members, and the status before it."""
+    count = draw(st.integers(1, 3))
+    several = [st.lists(it, min_size=count, max_size=count) for it in (facts, down)]
+    said_by = draw(st.one_of(*several, led(count)))
+    old = {"highconcurrency.dev/template-hash": "old"}
+    members = [
+        member(it, ordinal, **({"annotations": old} if draw(st.integers(0, 3)) == 0 else {}))
+        for ordinal, it in enumerate(said_by)
+    ]
+    recorded = st.sampled_from([NAMES[:1], NAMES[:2], NAMES, NAMES[:count]])
+    claim = {
+        **CLAIM,
+        "seed": draw(st.sampled_from(NAMES[:count])),
+        "epoch": draw(st.integers(1, 3)),
+        "members": draw(recorded),
+    }
+    return view(*members, members_wanted=draw(st.sampled_from([1, 3]))), {"claim": claim, "bootstrapped": True}
+
+
+def planned(seen: DatabaseView, previous: dict[str, Any]) -> DatabasePlan:
+    """A look after an outage that has lasted, where there is one."""
+    first = plan(seen, previous=previous, journal=None, now=NOW)
+    began = datetime.fromtimestamp(NOW - 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    journal = {**first.journal, "startedAt": began} if first.journal else None
+    return plan(seen, previous=previous, journal=journal, now=NOW)
+
+
+def held(instance: InstanceView) -> GtidSet:
+    assert instance.facts
+    return GtidSet.parse(",".join(filter(None, (instance.facts.gtid_executed, instance.facts.received))))
+
+
+def said(seen: DatabaseView) -> list[Facts]:
+    return [it.facts for it in seen.of(Role.MEMBER) if it.facts]
+
+
+def leading(seen: DatabaseView) -> list[str]:
+    return [it.instance.name for it in seen.of(Role.MEMBER) if it.facts and it.facts.group.leads]
+
+
+@settings(max_examples=400, deadline=None)
+@given(looks())
+def test_a_group_is_taken_up_once_and_from_all_that_anybody_has(look: tuple[DatabaseView, dict[str, Any]]) -> None:
+    seen, previous = look
+    claim = previous["claim"]
+    for step in planned(seen, previous).steps:
+        if not isinstance(step, Revive):
+            continue
+        members = seen.of(Role.MEMBER)
+        assert {it.instance.name for it in members} >= set(claim["members"]), "somebody was not asked"
+        assert all(it.facts for it in members), "somebody has not answered"
+        assert {it.group.state for it in said(seen)} == {"OFFLINE"}, "somebody may still be in the group"
+        assert not any(it.group.changing for it in said(seen))
+        assert not any(it.member_group.solo for it in said(seen) if it.member_group), "two would bootstrap"
+        assert step.seed.name == claim["seed"], "another one than was claimed"
+        assert all(it.member_group.epoch < claim["epoch"] for it in said(seen) if it.member_group), "done before"
+        seed = next(it for it in members if it.instance.name == step.seed.name)
+        assert all(held(it) <= held(seed) for it in members), "an acknowledged write would be lost"
+
+
+@settings(max_examples=400, deadline=None)
+@given(looks())
+def test_nobody_who_counts_is_struck_off(look: tuple[DatabaseView, dict[str, Any]]) -> None:
+    seen, previous = look
+    for step in planned(seen, previous).steps:
+        if not isinstance(step, Claim):
+            continue
+        assert step.before == previous["claim"]
+        gone = set(previous["claim"]["members"]) - set(step.members)
+        assert len(gone) <= 1
+        if gone:
+            assert leading(seen)
+            assert not gone & set(leading(seen)), "the primary"
+            assert all(int(name[-1]) >= seen.members_wanted for name in gone), "one that is wanted"
+            (leader,) = [it for it in said(seen) if it.group.leads and it.member_group and not it.super_read_only]
+            assert leader.group.online == leader.group.total, "the majority may rest on it"
+
+
+@settings(max_examples=400, deadline=None)
+@given(looks())
+def test_no_step_touches_what_it_must_not(look: tuple[DatabaseView, dict[str, Any]]) -> None:
+    seen, previous = look
+    by_name = {it.instance.name: it for it in seen.instances}
+    for step in planned(seen, previous).steps:
+        match step:
+            case Clone():
+                recipient = by_name[step.recipient.name].facts
+                assert recipient
+                assert not recipient.gtid_executed
+                assert not recipient.group.leads
+            case OpenGroup():
+                assert leading(seen)
+                assert len(previous["claim"]["members"]) > 1
+            case CloseGroup():
+                assert len(seen.of(Role.MEMBER)) == 1
+                assert previous["claim"]["members"] == [step.leader.name]
+            case Halt():
+                halted = by_name[step.member.name].facts
+                assert halted
+                assert halted.group.state == "ERROR"
+                assert not leading(seen)
+            case HandOver():
+                successor = by_name[step.successor.name].facts
+                assert successor
+                assert successor.group.state == "ONLINE"
+            case Recreate() if step.pod in leading(seen) and len(seen.of(Role.MEMBER)) > 1:
+                others = [it for it in seen.of(Role.MEMBER) if it.pod.name != step.pod and it.facts]
+                assert not [it for it in others if it.facts and it.facts.group.state == "ONLINE"], "no hand-over"
+            case _:
+                pass

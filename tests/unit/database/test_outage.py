@@ -1,0 +1,153 @@
+"""No member leads: whose data the group is taken up from, and when nothing is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.unit.database.views import (
+    CLAIM,
+    EMPTY,
+    FOLLOWING,
+    GROUP,
+    NOW,
+    OFFLINE,
+    OTHER_GROUP,
+    WITH_GROUP,
+    member,
+    reader,
+    view,
+)
+
+from hcs_operator.api.database import Facts, GroupState, InstanceView, MemberGroup
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Claim, Halt, Revive
+
+pytestmark = pytest.mark.unit
+
+NAMES = ["shop-db-0-0", "shop-db-0-1", "shop-db-0-2"]
+ERROR = GroupState("ERROR", "", 0, 1)
+
+
+def down(last: int, received: int = 0, **changes: Any) -> Facts:
+    """A member that is out of its group: executed up to `last`, received up to `received`."""
+    facts = replace(
+        WITH_GROUP,
+        member_group=MemberGroup(GROUP, 1, solo=False, open=True),
+        group=OFFLINE,
+        gtid_executed=f"{GROUP}:1-{last}",
+        received=f"{GROUP}:1-{received}" if received else "",
+    )
+    return replace(facts, **changes)
+
+
+def planned(*instances: InstanceView, since: float | None = 20.0, seed: str = NAMES[0], epoch: int = 1) -> DatabasePlan:
+    """A look at an outage that began `since` seconds ago, seen so by the journal."""
+    previous = {"claim": {**CLAIM, "members": NAMES, "seed": seed, "epoch": epoch}, "bootstrapped": True}
+    seen = view(*instances, members_wanted=3)
+    first = plan(seen, previous=previous, journal=None, now=NOW)
+    if since is None or first.journal is None:
+        return first
+    began = datetime.fromtimestamp(NOW - since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return plan(seen, previous=previous, journal={**first.journal, "startedAt": began}, now=NOW)
+
+
+def test_an_outage_is_believed_only_when_it_lasts() -> None:
+    members = [member(down(10)), member(down(10), 1), member(down(10), 2)]
+    for since in (None, 5.0):
+        made = planned(*members, since=since)
+        assert made.steps == ()
+        assert made.waiting
+        assert made.waiting.word == "GroupDown"
+        assert made.problem is None
+    (step,) = planned(*members).steps
+    assert isinstance(step, Claim)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third", "best"),
+    [
+        (down(10), down(12), down(11), NAMES[1]),
+        (down(10), down(9, received=14), down(11), NAMES[1]),
+        (down(12), down(12), down(12), NAMES[0]),
+        (down(10, received=12), down(12), down(3), NAMES[0]),
+    ],
+)
+def test_the_group_is_taken_up_from_whoever_has_all(first: Facts, second: Facts, third: Facts, best: str) -> None:
+    (step,) = planned(member(first), member(second, 1), member(third, 2)).steps
+    assert isinstance(step, Claim)
+    assert (step.seed, step.epoch, list(step.members)) == (best, 2, NAMES)
+
+
+def test_only_the_claimed_one_is_marked() -> None:
+    members = [member(down(12)), member(down(12), 1), member(down(9), 2)]
+    (step,) = planned(*members, seed=NAMES[1], epoch=2).steps
+    assert isinstance(step, Revive)
+    assert step.seed.name == NAMES[1]
+    behind = planned(*members, seed=NAMES[2], epoch=2)
+    assert behind.steps == ()
+    assert behind.problem
+    assert behind.problem.word == "SeedBehind"
+
+
+def test_what_the_engine_still_tries_by_itself_is_stopped_first() -> None:
+    (step,) = planned(member(down(12)), member(down(12, group=ERROR), 1), member(down(9), 2)).steps
+    assert isinstance(step, Halt)
+    assert step.member.name == NAMES[1]
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        down(9, group=GroupState("ONLINE", "SECONDARY", 1, 3)),
+        down(9, group=GroupState("RECOVERING", "", 1, 3)),
+        down(9, group=replace(OFFLINE, changing=True)),
+        down(9, member_group=MemberGroup(GROUP, 2, solo=True)),
+        None,
+    ],
+    ids=["online without a majority", "recovering", "starting", "taking the group up", "silent"],
+)
+def test_while_one_may_still_do_or_say_something_it_is_waited_for(third: Facts | None) -> None:
+    made = planned(member(down(10)), member(down(10), 1), member(third, 2))
+    assert made.steps == ()
+    assert made.waiting
+    assert made.problem is None
+
+
+def test_a_recorded_member_whose_pod_is_missing_is_waited_for() -> None:
+    made = planned(member(down(10)), member(down(10), 1))
+    assert made.steps == ()
+    assert made.waiting
+
+
+@pytest.mark.parametrize(
+    ("instances", "word"),
+    [
+        ([member(down(10)), member(EMPTY, 1), member(down(10), 2)], "VolumeLost"),
+        ([member(down(10, gtid_executed=f"{GROUP}:1-9:11")), member(down(10), 1), member(down(9), 2)], "Diverged"),
+        ([member(down(9)), member(down(9), 1), member(down(9), 2), reader(FOLLOWING)], "ReaderHoldsMore"),
+        (
+            [
+                member(down(9)),
+                member(down(9), 1),
+                member(down(9, member_group=MemberGroup(OTHER_GROUP, 1, solo=False)), 2),
+            ],
+            "DataOfAnotherGroup",
+        ),
+    ],
+)
+def test_where_every_choice_would_lose_something_nothing_is_done(instances: list[InstanceView], word: str) -> None:
+    made = planned(*instances)
+    assert made.steps == ()
+    assert made.problem
+    assert made.problem.word == word
+
+
+def test_volumes_of_a_group_that_a_stack_finds_are_all_recorded() -> None:
+    seen = view(member(down(10)), member(down(12), 1), member(down(9), 2), members_wanted=3)
+    (step,) = plan(seen, previous={}, journal=None, now=NOW).steps
+    assert isinstance(step, Claim)
+    assert list(step.members) == NAMES
