@@ -25,8 +25,10 @@ from hcs_operator.act.database import execute
 from hcs_operator.agent.accounts import ACCOUNTS
 from hcs_operator.api.database import Access, DatabaseView, Instance, Role
 from hcs_operator.api.observed import PodView
+from hcs_operator.build.mysql_config import GROUP, LEAVE
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import SqlStep
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
@@ -39,8 +41,11 @@ from hcs_operator.tls import issue
 AGENT_UID = 65532
 AGENT = (sys.executable, "-m", "hcs_operator.agent")
 _SETTINGS = {"super_read_only": "ON", "loose-clone_ssl_ca": "/etc/hcs/tls/ca.crt"}
-_BY_ROLE = {
-    Role.MEMBER: {"relay_log_recovery": "OFF"},
+_BY_ROLE: Mapping[Role, Mapping[str, str]] = {
+    Role.MEMBER: {
+        "relay_log_recovery": "OFF",
+        **{f"loose-group_replication_{name}": value for name, value in GROUP.items()},
+    },
     Role.READER: {"relay_log_recovery": "ON", "skip_replica_start": "OFF"},
 }
 _COMPONENTS = {Role.MEMBER: "db", Role.READER: "replica"}
@@ -71,15 +76,12 @@ class Pod:
     server: Mysqld
     tls: Path
     agent: subprocess.Popen[bytes] | None = None
+    agent_address: str = ""
+    """The pod's address as its agent was told: a pod keeps it over restarts of its containers, a container does not."""
 
     @property
     def container(self) -> Container:
         return self.server.container
-
-    def revive(self) -> None:
-        """Play the kubelet: start the container again when it has ended."""
-        if not self.container.state["Running"]:
-            self.container.start()
 
 
 @dataclass
@@ -159,16 +161,33 @@ class Trial:
             (tls / file).write_text(text)
         return pair
 
+    def revive(self, *pods: Pod) -> None:
+        """Play the kubelet: start containers again that have ended, of these pods or of all."""
+        ended = [pod for pod in pods or self.pods.values() if not pod.container.state["Running"]]
+        for pod in ended:
+            pod.container.start()
+        for pod in ended:
+            if pod.agent and pod.container.address != pod.agent_address:
+                self.stop_agent(pod)
+                self.start_agent(pod)
+
+    def delete(self, pod: Pod) -> None:
+        """Play a pod's deletion: its hook, then SIGTERM; the volume stays."""
+        if pod.role is Role.MEMBER:
+            pod.container.run("sh", "-c", LEAVE)
+        self.stop_agent(pod)
+        pod.container.stop()
+        pod.container.remove()
+        del self.pods[pod.name]
+
     def start_agent(self, pod: Pod) -> None:
         """Run the agent as its container would: own process, own user, settings by environment."""
+        (pod.server.socket.parent / "stopping").unlink(missing_ok=True)
+        pod.agent_address = pod.container.address
         with (self.folder / f"{pod.name}.log").open("ab") as log:
             pod.agent = subprocess.Popen(
                 AGENT, env=self._environment(pod), user=AGENT_UID, group=AGENT_UID, stdout=log, stderr=log
             )
-
-    def run_agent(self, pod: Pod, command: str) -> None:
-        """Run one of the agent's commands to its end."""
-        subprocess.run([*AGENT, command], env=self._environment(pod), user=AGENT_UID, group=AGENT_UID, check=True)
 
     def agent_log(self, pod: Pod) -> str:
         """What the pod's agents have logged."""
@@ -181,7 +200,7 @@ class Trial:
             "HCS_ROLE": pod.role.value,
             "HCS_STACK": self.stack,
             "POD_NAME": pod.name,
-            "POD_IP": pod.container.address,
+            "POD_IP": pod.agent_address,
             "POD_FQDN": pod.server.host,
             "HCS_MYSQL_SOCKET": str(pod.server.socket),
             "HCS_DATABASE_CREDENTIALS": str(self.folder),
@@ -233,13 +252,16 @@ class Trial:
                 print(f"{type(step).__name__}: {error}")
                 return
 
+    def perform(self, step: SqlStep) -> None:
+        """Carry out one step."""
+        asyncio.run(self.port.perform(step))
+
     def converge(self, what: str, good: Callable[[DatabasePlan], object], seconds: float = 90) -> DatabasePlan:
         """Let operator and kubelet work until the plan is as wanted; returns that plan."""
         last: list[DatabasePlan] = []
 
         def turn() -> bool:
-            for pod in self.pods.values():
-                pod.revive()
+            self.revive()
             last[:] = [self.turn()]
             return bool(good(last[0]))
 

@@ -1,0 +1,228 @@
+"""A group of three on real MySQL: grown from one, shrunk again, and what it takes without losing an acknowledged write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pytest
+from tests.engine.containers import until
+from tests.engine.database.trial import Pod, Trial
+
+from hcs_operator.build.mysql_config import LEAVE
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.steps import HandOver
+from hcs_operator.mysql.errors import DatabaseError
+from hcs_operator.mysql.session import over_tls
+
+pytestmark = pytest.mark.engine
+
+VIEW = """
+SELECT MEMBER_HOST AS host, MEMBER_ROLE AS role, MEMBER_STATE AS state FROM performance_schema.replication_group_members
+"""
+ROW = "SELECT solo_uuid IS NULL AS open FROM hcs_meta.member_group"
+
+
+def view(pod: Pod) -> dict[str, str]:
+    """The group as one member sees it: ordinal → state and role."""
+    return {row["host"].split(".")[0][-1]: f"{row['state']} {row['role']}".strip() for row in pod.server.ask(VIEW)}
+
+
+def members(trial: Trial) -> list[Pod]:
+    return list(trial.pods.values())
+
+
+def leader(trial: Trial) -> Pod:
+    """The pod that leads by its own word."""
+    for pod in members(trial):
+        with suppress(Exception):
+            if view(pod).get(pod.name[-1]) == "ONLINE PRIMARY":
+                return pod
+    raise AssertionError("nobody leads")
+
+
+def all_online(trial: Trial, count: int = 3) -> bool:
+    states = [view(pod) for pod in members(trial)]
+    return all(len(it) == count and set(it.values()) <= {"ONLINE PRIMARY", "ONLINE SECONDARY"} for it in states)
+
+
+def wants(trial: Trial, count: int) -> None:
+    trial.wishes = replace(trial.wishes, members=count)
+
+
+def of_three(trial: Trial) -> Callable[[DatabasePlan], bool]:
+    def good(planned: DatabasePlan) -> bool:
+        return planned.primary_ready and not planned.steps and planned.journal is None and all_online(trial)
+
+    return good
+
+
+@pytest.fixture(scope="module")
+def trio(new_trial: Callable[[], Trial]) -> Trial:
+    """Three members: a group of one that was grown with rows in it."""
+    trial = new_trial()
+    trial.start(0)
+    trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
+    with over_tls(trial.instance(members(trial)[0], "hcs_migrate")) as session:
+        session.run("CREATE DATABASE hcs")
+        session.run("CREATE TABLE hcs.kept (id INT PRIMARY KEY)")
+    wants(trial, 3)
+    trial.start(1)
+    trial.start(2)
+    trial.converge("the group counts three", of_three(trial), 120)
+    return trial
+
+
+@contextmanager
+def writing(trial: Trial, start: int) -> Iterator[list[int]]:
+    """Somebody writes rows one by one at whoever leads; the list holds those that were acknowledged."""
+    acknowledged: list[int] = []
+    done = threading.Event()
+
+    def write() -> None:
+        number = start
+        while not done.is_set():
+            with suppress(DatabaseError, AssertionError), over_tls(trial.instance(leader(trial), "hcs_app")) as session:
+                while not done.is_set():
+                    number += 1
+                    session.run("INSERT INTO hcs.kept VALUES (%s)", number)
+                    acknowledged.append(number)
+                    done.wait(0.01)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield acknowledged
+    finally:
+        done.set()
+        thread.join()
+
+
+def rows(pod: Pod) -> set[int]:
+    return {row["id"] for row in pod.server.ask("SELECT id FROM hcs.kept")}
+
+
+def same_everywhere(trial: Trial) -> bool:
+    """Rows and checksums, not transaction sets: those can be equal over different rows."""
+    sums = {str(pod.server.ask("CHECKSUM TABLE hcs.kept")) for pod in members(trial)}
+    return len(sums) == 1
+
+
+def check(trial: Trial, acknowledged: list[int]) -> None:
+    until("all members have the same rows", lambda: same_everywhere(trial), 30)
+    lost = set(acknowledged) - rows(members(trial)[0])
+    assert acknowledged
+    assert not lost
+
+
+def test_all_are_recorded_and_nobody_may_bootstrap_alone(trio: Trial) -> None:
+    names = [pod.name for pod in members(trio)]
+    assert trio.status["claim"]["members"] == names
+    assert [pod.server.ask(ROW) for pod in members(trio)] == [[{"open": 1}]] * 3
+    assert trio.status["safeToLosePrimary"] is False  # all on one node here
+    assert trio.status["safeToLosePrimaryReason"] == "SingleNode"
+
+
+def test_a_stopping_primary_hands_over_first(trio: Trial) -> None:
+    pod = leader(trio)
+    with writing(trio, 1000) as acknowledged:
+        until("rows are written", lambda: len(acknowledged) > 20, 10)
+        assert pod.container.run("sh", "-c", LEAVE).code == 0
+        until("another one leads", lambda: leader(trio) is not pod, 10)
+        seen = len(acknowledged)
+        until("rows are written there", lambda: len(acknowledged) > seen + 20, 20)
+    (pod.server.socket.parent / "stopping").unlink()
+    until("it joins again by itself", lambda: all_online(trio), 60)
+    check(trio, acknowledged)
+
+
+def test_a_killed_primary_is_followed_by_another_and_joins_again_without_an_operator(trio: Trial) -> None:
+    pod = leader(trio)
+    with writing(trio, 2000) as acknowledged:
+        until("rows are written", lambda: len(acknowledged) > 20, 10)
+        pod.container.kill()
+        until("another one leads", lambda: leader(trio) is not pod, 30)
+        seen = len(acknowledged)
+        until("rows are written there", lambda: len(acknowledged) > seen + 20, 30)
+        trio.revive()
+        until("it joins again by itself", lambda: all_online(trio), 90)
+    check(trio, acknowledged)
+
+
+def test_all_killed_at_once_with_writes_not_yet_applied_come_back_without_a_person(trio: Trial) -> None:
+    first = leader(trio)
+    others = [pod for pod in members(trio) if pod is not first]
+    held = [pod.server.root() for pod in others]
+    for connection in held:
+        connection.__enter__().execute("FLUSH TABLES WITH READ LOCK")
+    with writing(trio, 3000) as acknowledged:
+        until("rows are acknowledged", lambda: len(acknowledged) > 20, 20)
+        for pod in [first, *others]:
+            pod.container.kill("KILL")
+    for connection in held:
+        with suppress(Exception):
+            connection.__exit__(None, None, None)
+    trio.converge("the group is back", of_three(trio), 150)
+    assert trio.status["claim"]["epoch"] == 2
+    check(trio, acknowledged)
+
+
+def test_the_secondaries_alone_have_all_that_was_acknowledged_and_wait_for_the_third(trio: Trial) -> None:
+    first = leader(trio)
+    with writing(trio, 4000) as acknowledged:
+        until("rows are acknowledged", lambda: len(acknowledged) > 20, 20)
+        for pod in members(trio):
+            pod.container.kill()
+    trio.revive(*(pod for pod in members(trio) if pod is not first))
+    planned = trio.turn()
+    assert planned.steps == ()
+    assert planned.waiting
+    trio.converge("with the third the group is back", of_three(trio), 150)
+    check(trio, acknowledged)
+
+
+def test_a_lost_volume_is_copied_anew(trio: Trial) -> None:
+    pod = next(pod for pod in members(trio) if pod is not leader(trio))
+    pod.container.run("bash", "-c", "rm -rf /var/lib/mysql/*")
+    pod.container.kill()
+    trio.converge("three again", of_three(trio), 120)
+    until("all members have the same rows", lambda: same_everywhere(trio), 30)
+
+
+def test_it_shrinks_to_one_and_grows_again_over_the_kept_volumes(trio: Trial) -> None:
+    wants(trio, 1)
+    with writing(trio, 5000) as acknowledged:
+        gone = shrunk(trio)
+        wants(trio, 3)
+        for ordinal in sorted(gone):
+            trio.start(ordinal)
+        trio.converge("three again", of_three(trio), 120)
+    check(trio, acknowledged)
+
+
+def shrunk(trial: Trial) -> list[int]:
+    """Let the group shrink to its first member, playing the StatefulSet: the ordinals that went."""
+    gone: list[int] = []
+
+    def good(planned: DatabasePlan) -> bool:
+        kept = set(trial.status["claim"]["members"])
+        for pod in members(trial):
+            if pod.name not in kept:
+                trial.delete(pod)
+                gone.append(int(pod.name[-1]))
+        alone = len(trial.pods) == 1 and planned.primary_ready and not planned.steps and planned.journal is None
+        return alone and members(trial)[0].server.ask(ROW) == [{"open": 0}]
+
+    trial.converge("the group counts one", good, 90)
+    return gone
+
+
+def test_a_hand_over_is_a_step_of_the_operator_too(trio: Trial) -> None:
+    first = leader(trio)
+    other = next(pod for pod in members(trio) if pod is not first)
+    uuid = other.server.ask("SELECT @@server_uuid AS uuid")[0]["uuid"]
+    trio.perform(HandOver(trio.instance(first), trio.instance(other), uuid))
+    until("the other leads", lambda: leader(trio) is other, 10)
+    assert all_online(trio)
