@@ -22,6 +22,8 @@ UNSTARTED_SECONDS = 60.0
 """How old a pod is at least that has a node and no started container."""
 ASKED_AGAIN = 10.0
 """Seconds for which an answer stands: a stack that waits is looked at each second."""
+CONFLICT = "the object has been modified"
+"""A controller's write that met another one: it is repeated at once and needs nobody."""
 LONGEST = 300
 """Characters of an event's message."""
 
@@ -60,6 +62,8 @@ class Warnings:
             return None  # words are missed, nothing else
         last = max(events, key=lambda event: int(event["metadata"]["resourceVersion"]), default=None)
         if last is None or last.get("type") != "Warning":
+            return None
+        if CONFLICT in str(last.get("message")):
             return None
         lines = str(last.get("message") or "").strip().splitlines()
         return Reason(str(last.get("reason") or "Warning"), lines[0][:LONGEST] if lines else "no reason is given")

@@ -50,6 +50,14 @@ async def test_a_warning_that_was_followed_by_success_is_over() -> None:
     assert await Warnings(cluster).about(ABOUT, BORN) == {}
 
 
+async def test_a_write_that_met_another_one_is_nobodys_problem() -> None:
+    cluster = Asked()
+    cluster.event(
+        "1", "Warning", "FailedUpdate", "Operation cannot be fulfilled: the object has been modified; try again"
+    )
+    assert await Warnings(cluster).about(ABOUT, BORN) == {}
+
+
 async def test_events_are_not_asked_for_at_each_look_nor_about_what_does_not_wait() -> None:
     cluster = Asked()
     warnings = Warnings(cluster)
