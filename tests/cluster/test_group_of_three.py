@@ -70,6 +70,7 @@ def test_all_members_killed_at_once_come_back_without_a_person(trio: Stack) -> N
     with ledger.trickle():
         for pod in trio.kubectl.pods(trio.name, "db"):
             trio.kubectl.signal_container(str(pod["metadata"]["name"]), "mysqld")
+        until("nobody leads", lambda: primary(trio) == "" or None, 30)
         until("all three are online again", lambda: is_safe(trio), 180)
     print(f"    {ledger.settle_and_balance()}")
 

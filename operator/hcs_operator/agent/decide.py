@@ -39,6 +39,8 @@ class Others:
     group_name: str = ""
     admits: bool = False
     """Nobody in it may bootstrap alone any more: a second one of it cannot come up."""
+    settled: bool = True
+    """It has expelled whoever fell, this member's last run included: a join before then times out after 90 s."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,9 @@ def _kept_out(others: Others, row: MemberGroup) -> str | None:
         return "no majority of the group is visible"
     if others.group_name != row.group_name:
         return f"the others are group {others.group_name}, this data is of {row.group_name}"
-    return None if others.admits else "the group admits nobody yet"
+    if not others.admits:
+        return "the group admits nobody yet"
+    return None if others.settled else "the group has not expelled yet whoever fell"
 
 
 def _due(local: Local, memory: Memory) -> bool:

@@ -13,7 +13,8 @@ from hcs_operator.mysql.errors import DatabaseError
 from hcs_operator.mysql.session import over_tls
 
 _MEMBERS = """
-SELECT MEMBER_ID = @@server_uuid AS own, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE = 'ONLINE' AS online
+SELECT MEMBER_ID = @@server_uuid AS own, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE = 'ONLINE' AS online,
+       MEMBER_STATE = 'UNREACHABLE' AS lost
   FROM performance_schema.replication_group_members
 """
 
@@ -31,7 +32,8 @@ def others(settings: Settings) -> Others:
     if not peers:
         return Others()
     with ThreadPoolExecutor(len(peers)) as threads:
-        return next((it for it in threads.map(_ask, peers) if it.seeds), Others())
+        told = threads.map(lambda peer: _ask(peer, settings.pod_fqdn), peers)
+        return next((it for it in told if it.seeds), Others())
 
 
 def _addresses(name: str) -> list[str]:
@@ -40,7 +42,7 @@ def _addresses(name: str) -> list[str]:
     return []
 
 
-def _ask(peer: Instance) -> Others:
+def _ask(peer: Instance, own_host: str) -> Others:
     try:
         with over_tls(peer) as session:
             members, row = session.query(_MEMBERS), facts.member_group(session)
@@ -50,4 +52,5 @@ def _ask(peer: Instance) -> Others:
     if not any(member["own"] for member in online) or 2 * len(online) <= len(members):
         return Others()
     seeds = tuple(sorted(f"{member['host']}:{member['port']}" for member in online))
-    return Others(seeds, row.group_name if row else "", admits=row is not None and row.open)
+    settled = not any(member["lost"] or member["host"] == own_host for member in members)
+    return Others(seeds, row.group_name if row else "", admits=row is not None and row.open, settled=settled)

@@ -76,6 +76,9 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param(
             IN_MANY | {"others": replace(MANY, admits=False)}, SETTLED, Wait, id="one may still bootstrap alone"
         ),
+        pytest.param(
+            IN_MANY | {"others": replace(MANY, settled=False)}, SETTLED, Wait, id="its fall is not noticed yet"
+        ),
         pytest.param(IN_MANY | {"others": replace(MANY, group_name="x")}, SETTLED, Wait, id="another group"),
         pytest.param(IN_MANY | {"group": ERROR}, SETTLED, Leave(), id="in ERROR beside a majority it leaves"),
         pytest.param(IN_MANY | {"group": ERROR}, replace(SETTLED, tried=995.0), Wait, id="and not again at once"),
