@@ -6,7 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.database.views import CLAIM, EMPTY, GROUP, LEADING, NOW, OFFLINE, PRIMARY, WITH_GROUP, member, view
+from tests.unit.database.views import (
+    CLAIM,
+    EMPTY,
+    FOLLOWING,
+    GROUP,
+    LEADING,
+    NOW,
+    OFFLINE,
+    PRIMARY,
+    WITH_GROUP,
+    member,
+    reader,
+    view,
+)
 
 from hcs_operator.api.database import CloneState, Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.decide.database.membership import pods_wanted
@@ -86,6 +99,29 @@ def test_a_member_with_transactions_of_its_own_is_named_and_left_as_it_is() -> N
     assert made.steps == ()
     assert made.problem
     assert made.problem.word == "MemberDiverged"
+
+
+def test_what_the_new_primary_has_received_is_no_transaction_of_the_fallen_ones_own() -> None:
+    applying = replace(LEADS_THREE, received=f"{GROUP}:1-99")
+    fallen = replace(COPIED, gtid_executed=f"{GROUP}:1-99")
+    made = planned(member(fallen), member(applying, 1), member(SECOND, 2), recorded=NAMES)
+    assert made.problem is None
+
+
+def test_a_group_of_three_is_founded_by_one_that_is_recorded_alone() -> None:
+    (claim,) = plan(
+        view(member(EMPTY), member(EMPTY, 1), member(EMPTY, 2), members_wanted=3), previous={}, journal=None, now=NOW
+    ).steps
+    assert isinstance(claim, Claim)
+    assert list(claim.members) == NAMES[:1]
+
+
+def test_a_draining_readers_time_goes_on_while_the_group_waits_to_grow() -> None:
+    seen = view(member(SOLO), member(COPIED, 1), member(None, 2), reader(FOLLOWING), members_wanted=3)
+    previous = {"claim": CLAIM, "bootstrapped": True}
+    made = plan(seen, previous=previous, journal=None, now=NOW, leaving=frozenset({"shop-replica-0-0"}))
+    assert made.journal
+    assert made.journal["operation"] == "DrainReader"
 
 
 def test_the_last_one_is_struck_off_before_its_pod_goes() -> None:

@@ -9,6 +9,8 @@ from hcs_operator.decide.database.drain import Drain
 from hcs_operator.decide.database.verdicts import Verdict
 
 Journal = Mapping[str, Any]
+RECOVER = "RecoverGroup"
+"""Taking the group up again after an outage of all its members."""
 
 
 class ReaderJudgements(NamedTuple):
@@ -35,7 +37,7 @@ def entry(
     `group` is what is done to the group itself (operation, instance, step), `rolling` names the pods still to be made
     anew.
     """
-    operation = group or _operation(readers, rolling, before)
+    operation = _operation(group, readers, rolling, before)
     if operation is None:
         return None
     kind, instance, step = operation
@@ -51,11 +53,16 @@ def started(journal: Journal | None, operation: str, instance: str, now: float) 
 
 
 def _operation(
-    readers: ReaderJudgements, rolling: tuple[str, ...], before: Journal | None
+    group: tuple[str, str, str] | None, readers: ReaderJudgements, rolling: tuple[str, ...], before: Journal | None
 ) -> tuple[str, str, str] | None:
+    """Choose what is noted: what counts its own time comes before what does not."""
+    if group and group[0] == RECOVER:
+        return group
     if readers.drains:
         name = next(reversed(readers.drains))  # the highest ordinal goes first; the others wait their turn
         return "DrainReader", name, readers.drains[name].reason
+    if group:
+        return group
     for name, care in readers.cares.items():
         copying = before and before["operation"] == "CloneReader" and before["instance"] == name
         unfinished = copying and name not in readers.eligible() and care.problem is None

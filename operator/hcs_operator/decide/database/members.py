@@ -48,7 +48,8 @@ def _in_the_group(facts: Facts) -> Care | None:
 
 
 def _outside(member: InstanceView, facts: Facts, leader: InstanceView) -> Care:
-    errant = GtidSet.parse(facts.gtid_executed) - _executed(leader)
+    # What a new primary has received is the group's, though it may not have applied it yet.
+    errant = GtidSet.parse(facts.gtid_executed) - (held(leader.facts) if leader.facts else GtidSet())
     if errant:
         return Care("Diverged", f"it holds {len(errant)} transactions of its own", problem=_diverged(member, errant))
     if facts.group.state == "ERROR":
@@ -74,8 +75,9 @@ def foreign(member: InstanceView, facts: Facts, group_name: str) -> Reason | Non
     return None
 
 
-def _executed(leader: InstanceView) -> GtidSet:
-    return GtidSet.parse(leader.facts.gtid_executed) if leader.facts else GtidSet()
+def held(facts: Facts) -> GtidSet:
+    """Return all that a member has executed or received."""
+    return GtidSet.parse(",".join(filter(None, (facts.gtid_executed, facts.received))))
 
 
 def _diverged(member: InstanceView, errant: GtidSet) -> Reason:

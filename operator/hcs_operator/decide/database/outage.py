@@ -14,15 +14,14 @@ from typing import Any
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.journal import started
-from hcs_operator.decide.database.members import foreign
+from hcs_operator.decide.database.journal import RECOVER, started
+from hcs_operator.decide.database.members import foreign, held
 from hcs_operator.decide.database.membership import recorded
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Claim, Halt, Revive
 
 CONFIRMED = 15.0
 """Seconds that an outage of all members must have lasted: a member that was just thawed or restarted may say more."""
-OPERATION = "RecoverGroup"
 
 Answered = list[tuple[InstanceView, Facts]]
 
@@ -57,11 +56,6 @@ def _under_way(members: Answered) -> Reason | None:
 
 def _takes_it_up(facts: Facts) -> bool:
     return facts.group.changing or (facts.member_group is not None and facts.member_group.solo)
-
-
-def held(facts: Facts) -> GtidSet:
-    """Return all that a member has executed or received."""
-    return GtidSet.parse(",".join(filter(None, (facts.gtid_executed, facts.received))))
 
 
 def _unfit(view: DatabaseView, members: Answered, claim: Mapping[str, Any]) -> Reason | None:
@@ -138,9 +132,9 @@ def _recover(
     assert best.facts is not None
     assert best.facts.member_group is not None
     name = best.instance.name
-    since = started(journal, OPERATION, name, now)
+    since = started(journal, RECOVER, name, now)
     waiting = Reason("GroupDown", f"No member is ONLINE; the group is taken up again from {name}, which has all rows.")
-    finding = Finding(waiting=waiting, operation=(OPERATION, name, "waiting whether the outage lasts"))
+    finding = Finding(waiting=waiting, operation=(RECOVER, name, "waiting whether the outage lasts"))
     if now - since < CONFIRMED:
         return finding
     failed = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)
