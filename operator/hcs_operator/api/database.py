@@ -150,6 +150,11 @@ class InstanceView:
     facts: Facts | None
     silence: Reason | None = None
 
+    @property
+    def unreachable(self) -> Reason:
+        """Why it says nothing: its pod's trouble before the connection's."""
+        return self.pod.problem or self.silence or Reason("Silent", "it does not answer")
+
 
 @dataclass(frozen=True)
 class Revision:

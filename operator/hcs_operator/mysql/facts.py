@@ -4,11 +4,11 @@ from typing import Any
 
 from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, MemberGroup, Role
 from hcs_operator.mysql.errors import Denied, Refused
-from hcs_operator.mysql.session import Row, Session
+from hcs_operator.mysql.session import OPENED, Row, Session
 
 _SERVER = """
 SELECT @@server_uuid AS server_uuid, @@version AS version, @@GLOBAL.super_read_only AS super_read_only,
-       IS_USED_LOCK('hcs.opened') IS NOT NULL AS opened,
+       IS_USED_LOCK(%s) IS NOT NULL AS opened,
        @@GLOBAL.gtid_executed AS gtid_executed, @@GLOBAL.gtid_purged AS gtid_purged,
        (SELECT COUNT(*) FROM performance_schema.processlist
          WHERE USER = 'hcs_read' AND COMMAND IN ('Query', 'Execute', 'Fetch')) AS busy_reads
@@ -84,7 +84,7 @@ _ABSENT = {1049, 1146}
 
 def examine(session: Session, role: Role) -> Facts:
     """Gather the facts; raises DatabaseError. Times are the server's, whose time zone is UTC."""
-    server = session.one(_SERVER)
+    server = session.one(_SERVER, OPENED)
     if server is None:
         raise Refused("the server does not say who it is")
     reader = role is Role.READER

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.steps import Clone, Step
+from hcs_operator.decide.database.verdicts import secondaries
 
 RETRY_CLONE = 30.0
 """Seconds between a failed clone and the next try."""
@@ -24,12 +25,7 @@ class Care(NamedTuple):
 
 def donors(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
     """Return whom a member may be copied from: secondaries, and the primary only where there is none."""
-    secondaries = [
-        member
-        for member in view.of(Role.MEMBER)
-        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
-    ]
-    return secondaries or [leader]
+    return secondaries(view, leader) or [leader]
 
 
 def source(view: DatabaseView, candidates: Iterable[InstanceView]) -> InstanceView | None:

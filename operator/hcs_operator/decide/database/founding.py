@@ -20,7 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.members import foreign
-from hcs_operator.decide.database.membership import recorded
+from hcs_operator.decide.database.membership import present
 from hcs_operator.decide.database.outage import holding, lost, outage
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Claim, Found
@@ -48,8 +48,7 @@ def founding(
     seed = next((member for member in members if member.instance.name == claim["seed"]), None)
     empty = seed is not None and seed.facts and seed.facts.member_group is None and not seed.facts.gtid_executed
     if seed is not None and empty and not bootstrapped:
-        unchanged = _claim(view, seed, claim["epoch"], claim["groupName"], recorded(claim), claim)
-        return Finding(step=Found(unchanged, seed.instance))
+        return Finding(step=Found(present(view, claim), seed.instance))
     return outage(view, claim, journal, now)
 
 
@@ -82,7 +81,7 @@ def _unclaimed(view: DatabaseView) -> Finding:
     if bearing:
         seed, row = max(bearing, key=lambda it: it[1].epoch)
         names_ = tuple(it.instance.name for it, _ in bearing)
-        return Finding(step=_claim(view, seed, row.epoch, row.group_name, names_, None))
+        return Finding(step=_claim(view, seed, row.epoch, row.group_name, names_))
     if holding(view):
         return Finding(problem=lost(view, members[0].instance.name))
     silent = next((reader for reader in view.of(Role.READER) if reader.facts is None), None)
@@ -91,19 +90,12 @@ def _unclaimed(view: DatabaseView) -> Finding:
         return Finding(waiting=Reason("ReaderSilent", words))
     epoch, seed = 1, members[0]
     group_name = str(uuid5(NAMESPACE_URL, f"https://highconcurrency.dev/{view.uid}/{epoch}"))
-    return Finding(step=_claim(view, seed, epoch, group_name, (seed.instance.name,), None))
+    return Finding(step=_claim(view, seed, epoch, group_name, (seed.instance.name,)))
 
 
 def _name_of(facts: Facts) -> str:
     return facts.member_group.group_name if facts.member_group else ""
 
 
-def _claim(
-    view: DatabaseView,
-    seed: InstanceView,
-    epoch: int,
-    group_name: str,
-    members: tuple[str, ...],
-    before: Mapping[str, Any] | None,
-) -> Claim:
-    return Claim(view.namespace, view.stack, view.uid, seed.instance.name, epoch, group_name, members, before)
+def _claim(view: DatabaseView, seed: InstanceView, epoch: int, group_name: str, members: tuple[str, ...]) -> Claim:
+    return Claim(view.namespace, view.stack, view.uid, seed.instance.name, epoch, group_name, members)

@@ -28,8 +28,7 @@ def care(member: InstanceView, around: Company) -> Care:
     """Judge one member that does not lead, while a primary is known."""
     facts = member.facts
     if facts is None:
-        reason = member.pod.problem or member.silence or Reason("Silent", "it does not answer")
-        return Care("Unreachable", reason.message)
+        return Care("Unreachable", member.unreachable.message)
     if cloning(facts):
         return Care("Cloning", "a copy is being made", operation="CloneMember")
     if facts.member_group is None and not facts.gtid_executed:

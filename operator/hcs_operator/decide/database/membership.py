@@ -8,12 +8,14 @@ group of two stands still when it loses one, so that state is kept as short as c
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hcs_operator.api.database import DatabaseView, Instance, InstanceView, Role
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.members import WAITS
 from hcs_operator.decide.database.steps import Claim, CloseGroup, HandOver, OpenGroup, Step
+from hcs_operator.decide.database.verdicts import secondaries
 
 
 class Membership(NamedTuple):
@@ -27,6 +29,14 @@ class Membership(NamedTuple):
 def recorded(claim: Mapping[str, Any]) -> tuple[str, ...]:
     """Name who belongs to the group; a claim of an earlier version knows its seed alone."""
     return tuple(claim.get("members") or (claim["seed"],))
+
+
+def present(view: DatabaseView, claim: Mapping[str, Any]) -> Claim:
+    """Return the claim that status has, as a step to be changed and written over it."""
+    members = recorded(claim)
+    return Claim(
+        view.namespace, view.stack, view.uid, claim["seed"], claim["epoch"], claim["groupName"], members, claim
+    )
 
 
 def ordinal(name: str) -> int:
@@ -57,8 +67,9 @@ def membership(
     if missing > 0:
         return _grow(view, claim, ready, alone=row.solo)
     if names == (leader.instance.name,) and not row.solo and _alone(view, leader):
-        written = _claim(view, claim, names)
-        return Membership(CloseGroup(written, leader.instance), "ShrinkGroup", "the group counts one again")
+        return Membership(
+            CloseGroup(present(view, claim), leader.instance), "ShrinkGroup", "the group counts one again"
+        )
     return Membership()
 
 
@@ -76,7 +87,7 @@ def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView
         return Membership(None, "GrowGroup", words)
     members = tuple(sorted({*names, *ready_names}, key=ordinal))
     words = f"{', '.join(ready_names)} are recorded as members before they join"
-    return Membership(_claim(view, claim, members), "GrowGroup", words)
+    return Membership(replace(present(view, claim), members=members), "GrowGroup", words)
 
 
 def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], last: str) -> Membership:
@@ -95,22 +106,20 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
     if facts.group.online < facts.group.total or facts.group.total > ordinal(last) + 1:
         return Membership(None, "ShrinkGroup", "not every member of the group is ONLINE")
     members = tuple(name for name in recorded(claim) if name != last)
-    return Membership(_claim(view, claim, members), "ShrinkGroup", f"{last} is struck off, then its pod goes")
+    return Membership(
+        replace(present(view, claim), members=members), "ShrinkGroup", f"{last} is struck off, then its pod goes"
+    )
 
 
 def _successor(view: DatabaseView, leader: InstanceView) -> InstanceView | None:
-    staying = [member for member in secondaries(view, leader) if ordinal(member.instance.name) < view.members_wanted]
+    staying = [member for member in successors(view, leader) if ordinal(member.instance.name) < view.members_wanted]
     return staying[0] if staying else None
 
 
-def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
+def successors(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
     """Return who could lead instead, the one with the least left to apply first."""
-    online = [
-        member
-        for member in view.of(Role.MEMBER)
-        if member is not leader and member.facts and member.facts.group.state == "ONLINE" and not member.pod.deleting
-    ]
-    return sorted(online, key=lambda it: it.facts.applier_queue if it.facts else 0)
+    staying = [member for member in secondaries(view, leader) if not member.pod.deleting]
+    return sorted(staying, key=lambda it: it.facts.applier_queue if it.facts else 0)
 
 
 def hand_over(leader: Instance, successor: InstanceView) -> HandOver:
@@ -121,9 +130,3 @@ def hand_over(leader: Instance, successor: InstanceView) -> HandOver:
 
 def _alone(view: DatabaseView, leader: InstanceView) -> bool:
     return len(view.of(Role.MEMBER)) == 1 and leader.facts is not None and leader.facts.group.total == 1
-
-
-def _claim(view: DatabaseView, claim: Mapping[str, Any], members: tuple[str, ...]) -> Claim:
-    return Claim(
-        view.namespace, view.stack, view.uid, claim["seed"], claim["epoch"], claim["groupName"], members, claim
-    )

@@ -9,6 +9,7 @@ done but telling: every choice would lose something.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
@@ -16,9 +17,9 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.journal import RECOVER, started
 from hcs_operator.decide.database.members import foreign, held
-from hcs_operator.decide.database.membership import recorded
+from hcs_operator.decide.database.membership import present, recorded
 from hcs_operator.decide.database.outcome import Finding
-from hcs_operator.decide.database.steps import Claim, Halt, Revive
+from hcs_operator.decide.database.steps import Halt, Revive
 
 CONFIRMED = 15.0
 """Seconds that an outage of all members must have lasted: a member that was just thawed or restarted may say more."""
@@ -102,8 +103,8 @@ def _diverged(members: Answered) -> Reason:
     words = "; ".join(f"{member.instance.name} has {held(facts)}" for member, facts in members if facts.member_group)
     return Reason(
         "Diverged",
-        f"No member holds all that the others hold: {words}. To go on without what one of them has, delete its volume "
-        "claim and its pod: it is copied anew. Nothing was changed.",
+        f"No member holds all that the others hold: {words}. Keep every volume, and restore them from a backup that "
+        "has what is needed; nothing was changed.",
     )
 
 
@@ -143,8 +144,7 @@ def _recover(
     newest = max(facts.member_group.epoch for _, facts in members if facts.member_group)
     if claim["epoch"] > newest:
         return _marked(view, members, claim, finding)
-    claimed = _claim(view, claim, name, newest + 1)
-    return finding._replace(step=claimed)
+    return finding._replace(step=replace(present(view, claim), seed=name, epoch=newest + 1))
 
 
 def _marked(view: DatabaseView, members: Answered, claim: Mapping[str, Any], finding: Finding) -> Finding:
@@ -153,10 +153,4 @@ def _marked(view: DatabaseView, members: Answered, claim: Mapping[str, Any], fin
     if seed is None or finding.operation is None or finding.operation[1] != claim["seed"]:
         words = f"The group was to be taken up from {claim['seed']}, which no longer has all rows."
         return finding._replace(problem=Reason("SeedBehind", words))
-    unchanged = _claim(view, claim, claim["seed"], claim["epoch"])
-    return finding._replace(step=Revive(unchanged, seed.instance))
-
-
-def _claim(view: DatabaseView, claim: Mapping[str, Any], seed: str, epoch: int) -> Claim:
-    members = recorded(claim)
-    return Claim(view.namespace, view.stack, view.uid, seed, epoch, claim["groupName"], members, claim)
+    return finding._replace(step=Revive(present(view, claim), seed.instance))

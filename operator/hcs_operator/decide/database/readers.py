@@ -46,8 +46,7 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
     """Judge one reader while a primary is known."""
     facts = reader.facts
     if facts is None:
-        reason = reader.pod.problem or reader.silence or Reason("Silent", "it does not answer")
-        return Care("Unreachable", reason.message)
+        return Care("Unreachable", reader.unreachable.message)
     if cloning(facts):
         return Care("Cloning", "a copy is being made", operation="CloneReader")
     if not facts.gtid_executed and facts.member_group is None:

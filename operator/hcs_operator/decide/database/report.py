@@ -79,8 +79,7 @@ def _state(report: Report, it: InstanceView) -> tuple[str, str]:
         care = report.cares[it.instance.name]
         return care.state, care.reason
     if it.facts is None:
-        reason = it.pod.problem or it.silence or Reason("Silent", "it does not answer")
-        return "Unreachable", reason.message
+        return "Unreachable", it.unreachable.message
     if it.instance.role is Role.READER:
         return "Waiting", "no primary is known; it keeps what it has"
     return it.facts.group.state, ""

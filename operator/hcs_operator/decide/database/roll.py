@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import TEMPLATE_HASH, DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database.membership import hand_over, secondaries
+from hcs_operator.decide.database.membership import hand_over, successors
 from hcs_operator.decide.database.steps import HandOver, Recreate
 
 REVISION_LABEL = "controller-revision-hash"
@@ -41,7 +41,7 @@ def roll(view: DatabaseView, leader: InstanceView | None, settled: frozenset[str
     moving = any(it.pod.deleting or it.instance.name not in settled for it in view.instances if it is not stale[0])
     if leader is None or moving or stale[0].pod.deleting:
         return Roll(pending=pending)
-    others = secondaries(view, leader)
+    others = successors(view, leader)
     if stale[0] is leader and others:
         return Roll(hand_over(leader.instance, others[0]), pending)
     return Roll(_recreate(view, stale[0], "its template was changed"), pending)

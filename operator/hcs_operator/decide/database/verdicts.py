@@ -34,6 +34,15 @@ def primary(view: DatabaseView, group_name: str) -> InstanceView | None:
     return leading[0] if len(leading) == 1 else None
 
 
+def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
+    """Return the other members that are ONLINE by their own word."""
+    return [
+        member
+        for member in view.of(Role.MEMBER)
+        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
+    ]
+
+
 def lag(reader: InstanceView, leader: InstanceView | None) -> float | None:
     """Return how many seconds a reader is behind: newest beat of the primary minus its own, never minus a clock.
 
