@@ -84,16 +84,19 @@ def test_the_channel_fails_over_by_itself_and_verifies_its_source(stack: Trial) 
 
 
 def test_a_reader_takes_no_writes(stack: Trial) -> None:
-    assert reader(stack).server.ask("SELECT @@GLOBAL.super_read_only AS closed") == [{"closed": 1}]
+    with over_tls(stack.instance(reader(stack), "hcs_app")) as session, pytest.raises(Refused, match="read-only"):
+        session.run("REPLACE INTO hcs.kept VALUES (1)")
 
 
 def test_a_reader_that_nobody_works_on_any_more_is_closed_to_writes_again(stack: Trial) -> None:
     pod = reader(stack)
+    stack.stop_agent(pod)  # it opens a server that has just started, for its accounts
     with over_socket(str(pod.server.socket)) as session, opened(session):
         assert not [step for step in stack.plan().steps if isinstance(step, Close)]
     pod.server.run("SET GLOBAL super_read_only = OFF")
     stack.turn()
     assert pod.server.ask("SELECT @@GLOBAL.super_read_only AS closed") == [{"closed": 1}]
+    stack.start_agent(pod)
 
 
 def test_a_reader_holds_nothing_that_the_primary_lacks(stack: Trial) -> None:
@@ -185,7 +188,8 @@ def test_a_reader_whose_binary_logs_are_gone_is_copied_anew(stack: Trial) -> Non
 
 def test_a_reader_with_transactions_of_its_own_is_named_and_left_as_it_is(stack: Trial) -> None:
     pod = reader(stack, 1)
-    pod.server.run("SET GLOBAL super_read_only = OFF", "CREATE DATABASE own", "SET GLOBAL super_read_only = ON")
+    with over_socket(str(pod.server.socket)) as session, opened(session):
+        session.run("CREATE DATABASE own")
     planned = stack.converge("it is named", lambda planned: planned.problem)
     assert planned.problem
     assert planned.problem.word == "ReaderDiverged"
