@@ -23,7 +23,8 @@ for number in range(count):
         status = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10).status
     except urllib.error.HTTPError as error:
         status = error.code
-        assert status != 429 or error.headers["Retry-After"], "429 without Retry-After"
+        if status == 429:
+            assert all(error.headers[it] for it in ("Retry-After", "RateLimit", "RateLimit-Policy")), error.headers
     seen[status] = seen.get(status, 0) + 1
 print(json.dumps(seen))
 """

@@ -78,14 +78,21 @@ class Api:
         await self._session.close()
 
     async def call(
-        self, method: str, path: str, json: Any = None, *, body: bytes | str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        body: bytes | str | None = None,
+        prefix: str = PREFIX,
+        **headers: str,
     ) -> Reply:
         """Send a request (header names with _ for -) and hold the answer against what every answer must be."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if json is not None:
             body = jsonlib.dumps(json)
             named.setdefault("Content-Type", "application/json")
-        url = URL(self.base + PREFIX + path, encoded=True)
+        url = URL(self.base + prefix + path, encoded=True)
         async with self._session.request(method, url, data=body, headers=named, allow_redirects=False) as response:
             content = await response.read()
             names = {name.lower(): value for name, value in response.headers.items()}

@@ -4,6 +4,7 @@ import csv
 import io
 
 from tests.contract.api import Reply, unique
+from tests.contract.rows_write_api import UNKNOWN_ORDER
 from tests.contract.table import row
 from tests.contract.world import World
 
@@ -64,6 +65,34 @@ async def follows_a_task_to_its_death(world: World) -> Reply:
     task = await world.settled(await world.payment(await world.order(), method_token="tok_declined"))
     assert task.json["status"] == "dead", task
     assert task.json["error"], task
+    return task
+
+
+@row(TASK, 200, "a payment of no order, and why it is dead")
+async def pays_an_unknown_order(world: World) -> Reply:
+    return await dead(world, await world.payment(await world.order(), order_id=UNKNOWN_ORDER), "unknown-order")
+
+
+@row(TASK, 200, "a payment of another amount, and why it is dead")
+async def pays_another_amount(world: World) -> Reply:
+    return await dead(world, await world.payment(await world.order(), amount="19.91"), "amount-mismatch")
+
+
+@row(TASK, 200, "a payment of a cancelled order, and why it is dead")
+async def pays_a_cancelled_order(world: World) -> Reply:
+    return await dead(world, await world.payment(await world.order_in("CANCELLED")), "order-cancelled")
+
+
+@row(TASK, 200, "a second payment of an order, and why it is dead")
+async def pays_a_paid_order(world: World) -> Reply:
+    return await dead(world, await world.payment(await world.order_in("PAID")), "already-paid")
+
+
+async def dead(world: World, accepted: Reply, reason: str) -> Reply:
+    """Wait for a task's end, which is to be its death for this reason, at its first try."""
+    task = await world.settled(accepted)
+    assert (task.json["status"], task.json["attempts"]) == ("dead", 1), task
+    assert reason in str(task.json["error"]), task
     return task
 
 

@@ -7,7 +7,7 @@ from tests.contract.rows_write_api import product
 from tests.contract.table import row
 from tests.contract.world import World
 
-ANY, DOCUMENT = "any", "GET /openapi/{service}.json"
+ANY, DOCUMENT, HEALTH = "any", "GET /openapi/{service}.json", "GET /healthz"
 JSON = "application/json"
 DEEP = b'{"a":' * 17 + b"1" + b"}" * 17
 
@@ -42,6 +42,7 @@ INVALID: dict[str, tuple[str, dict[str, Any]]] = {
     "no quantity": ("/orders", {"user_id": "u", "product_id": "p"}),
     "quantity zero": ("/orders", {"user_id": "u", "product_id": "p", "quantity": 0}),
     "quantity over the bound": ("/orders", {"user_id": "u", "product_id": "p", "quantity": 10_001}),
+    "a number for a total": ("/orders", {"user_id": "u", "product_id": "p", "quantity": 1, "total_amount": 19.9}),
     "restock by zero": ("/products/p/restock", {"quantity": 0}),
     "no address": ("/notifications", {"user_id": "u", "to": "nobody", "subject": "s", "body": "b"}),
     "a body too long": ("/notifications", {"user_id": "u", "to": "a@b.example", "subject": "s", "body": "b" * 20_001}),
@@ -102,6 +103,48 @@ async def sends_the_same_under_its_key(world: World) -> Reply:
     return again
 
 
+@row("POST /orders", 201, "a repeat under its key sells nothing more")
+async def orders_once_under_its_key(world: World) -> Reply:
+    made = (await world.product(stock=5)).json["product_id"]
+    body = {"user_id": unique("u"), "product_id": made, "quantity": 2}
+    reply = await repeated(world, "/orders", body)
+    now = await world.api.call("GET", f"/products/{made}", X_Consistency_Token=reply.token)
+    assert now.json["stock"] == 3, now
+    return reply
+
+
+@row("POST /products/{product_id}/restock", 200, "a repeat under its key adds nothing more")
+async def restocks_once_under_its_key(world: World) -> Reply:
+    made = await world.product(stock=5)
+    reply = await repeated(world, f"/products/{made.json['product_id']}/restock", {"quantity": 7})
+    assert reply.json["stock"] == 12, reply
+    return reply
+
+
+TASKS: dict[str, dict[str, Any]] = {
+    "/notifications": {"user_id": "u", "to": "ada@customers.example", "subject": "Hello", "body": "A line."},
+    "/reports": {"user_id": "u", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"},
+    "/sync": {"since": "2099-01-01T00:00:00Z"},
+}
+for _path, _document in TASKS.items():
+
+    @row(f"POST {_path}", 202, "a repeat under its key is the same task")
+    async def makes_one_task_under_its_key(world: World, path: str = _path, document: Any = _document) -> Reply:
+        return await repeated(world, path, document)
+
+
+async def repeated(world: World, path: str, body: dict[str, Any]) -> Reply:
+    """Send a body twice under one key; returns the second answer."""
+    key = unique("k")
+    first = await world.api.call("POST", path, body, Idempotency_Key=key)
+    again = await world.api.call("POST", path, body, Idempotency_Key=key)
+    kept = ("order_id", "product_id", "task_id", "version")
+    assert [first.json.get(name) for name in kept] == [again.json.get(name) for name in kept], (first, again)
+    assert "idempotency-replayed" not in first.headers, first
+    assert again.headers["idempotency-replayed"] == "true", again
+    return again
+
+
 @row(ANY, "malformed-token", status=400)
 async def sends_a_forged_token(world: World) -> Reply:
     made = await world.product()
@@ -144,3 +187,8 @@ for _service in ("write-api", "async-api", "read-api", "gateway"):
         assert reply.json["openapi"].startswith("3.1"), reply
         assert reply.json["paths"], reply
         return reply
+
+
+@row(HEALTH, 200)
+async def asks_for_health_as_a_load_balancer(world: World) -> Reply:
+    return await world.api.call("GET", "/healthz", prefix="")

@@ -45,6 +45,24 @@ async def reads_an_order(world: World) -> Reply:
     return reply
 
 
+@row(ORDER, 200, "HEAD")
+async def asks_for_an_orders_fields_only(world: World) -> Reply:
+    made = await world.order()
+    reply = await world.api.call("HEAD", f"/orders/{made.json['order_id']}", X_Consistency_Token=made.token)
+    assert reply.etag == made.etag, reply
+    return reply
+
+
+@row(ORDER, 200, "a relaxed reader whose token is met is told of nothing")
+async def reads_relaxed(world: World) -> Reply:
+    made = await world.order()
+    path = f"/orders/{made.json['order_id']}"
+    reply = await world.api.call("GET", path, X_Consistency_Token=made.token, X_Consistency="relaxed")
+    assert reply.json == made.json, reply
+    assert "x-consistency" not in reply.headers, reply
+    return reply
+
+
 @row(ORDER, 200, "from the primary when asked for")
 async def reads_an_order_past_the_cache(world: World) -> Reply:
     made = await world.order()
@@ -91,6 +109,11 @@ async def lists_a_users_orders_newest_first(world: World) -> Reply:
     assert listed == [each.json["order_id"] for each in reversed(made)], (reply, rest)
     assert rest.json["next_cursor"] is None, rest
     return reply
+
+
+@row(LIST, 200, "HEAD")
+async def asks_for_a_lists_fields_only(world: World) -> Reply:
+    return await world.api.call("HEAD", f"/users/{unique('u')}/orders")
 
 
 @row(LIST, 200, "of nobody")

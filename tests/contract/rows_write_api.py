@@ -110,6 +110,13 @@ async def changes_an_unknown_order(world: World) -> Reply:
     return await world.api.call("PATCH", f"/orders/{UNKNOWN_ORDER}", {"status": "PAID"}, If_Match=STALE)
 
 
+@row(PATCH, "illegal-transition", "a step left out", status=409)
+async def ships_an_unpaid_order(world: World) -> Reply:
+    made = await world.order()
+    path = f"/orders/{made.json['order_id']}"
+    return await world.api.call("PATCH", path, {"status": "SHIPPED"}, If_Match=made.etag)
+
+
 @row(PATCH, "illegal-transition", "backwards", status=409)
 async def leads_an_order_backwards(world: World) -> Reply:
     shipped = await world.order_in("SHIPPED")
@@ -132,6 +139,13 @@ async def cancels_an_order_and_returns_its_stock(world: World) -> Reply:
     assert reply.json["status"] == "CANCELLED", reply
     now = await world.api.call("GET", f"/products/{made.json['product_id']}", X_Consistency_Token=reply.token)
     assert now.json["stock"] == 3, now
+    return reply
+
+
+@row(DELETE, 200, "a PAID one")
+async def cancels_a_paid_order(world: World) -> Reply:
+    reply = await world.change(await world.order_in("PAID"), "DELETE")
+    assert reply.json["status"] == "CANCELLED", reply
     return reply
 
 

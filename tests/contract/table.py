@@ -53,9 +53,11 @@ STATED: dict[str, set[int | str]] = {
     "GET /tasks/{task_id}": {200, "task-not-found"},
     "GET /tasks/{task_id}/result": {200, "task-not-found", "result-not-found", "not-finished", "task-dead"},
     "GET /openapi/{service}.json": {200},
+    "GET /healthz": {200},
     "any": {
         "malformed-json", "malformed-idempotency-key", "malformed-token", "route-not-found", "method-not-allowed",
         "body-too-large", "unsupported-media-type", "validation-failed", "idempotency-key-reused",
+        "request-in-flight",
     },
 }  # fmt: skip
 
@@ -65,6 +67,7 @@ UNPROVOKED: dict[tuple[str, int | str], str] = {
         "GET /tasks/{task_id}/result",
         "task-dead",
     ): "reports and syncs die only when a store is away; the async API's tests",
+    ("any", "request-in-flight"): "takes a request that is held half-way; the write API's own tests of races",
 }
 
 
