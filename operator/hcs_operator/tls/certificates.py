@@ -1,7 +1,9 @@
 """Which certificates must be written now: none at rest; the server's and the authority's at two thirds of their life.
 
 A new authority is published beside the old one (`ca.crt` is a bundle) a day before it signs, so that clients have it.
-What is found and cannot be used (a damaged PEM, a name that is missing) is replaced, as it is nobody's data.
+What is found and cannot be used (a damaged PEM, a name that is missing) is replaced, as it is nobody's data. An authority
+whose Secret is lost stays trusted for as long as the server's Secret names it: mysqld serves a certificate of it, and a
+mounted Secret or ConfigMap is current only after a minute or two.
 """
 
 from collections.abc import Callable, Mapping
@@ -74,7 +76,8 @@ def wanted(
     certificates = _parse(held.get("ca.crt", ""))
     if not certificates or not _matches(certificates[0], held.get("ca.key", "")) or _due(certificates[0], now):
         pair = authority(names.stack, make_key(), now)
-        kept = [certificate for certificate in certificates if certificate.not_valid_after_utc > now]
+        trusted = certificates or _parse(found.get(names.server, {}).get("ca.crt", ""))
+        kept = [certificate for certificate in trusted if certificate.not_valid_after_utc > now]
         certificates = [*_parse(pair.certificate), *kept]
         held = {"ca.crt": _bundle(certificates), "ca.key": pair.key}
         written[names.authority] = dict(held)

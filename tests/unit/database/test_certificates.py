@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import DNSName
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -95,6 +96,31 @@ def test_a_new_authority_is_published_beside_the_old_one_and_signs_a_day_later()
     assert signed[NAMES.server]["tls.crt"] != fresh[NAMES.server]["tls.crt"]
     assert verified(signed, host, due + timedelta(days=2))
     assert verified(published, host, due + timedelta(days=2), bundle=signed[NAMES.bundle]["ca.crt"])
+
+
+@pytest.mark.parametrize("lost", [{}, {"ca.crt": "no certificate", "ca.key": "no key"}])
+def test_a_lost_authority_stays_trusted_beside_the_new_one_and_the_server_keeps_its_certificate(
+    lost: dict[str, str],
+) -> None:
+    first = at({}, NOW)
+    host = "shop-primary.shop-ns.svc.cluster.local"
+    second = at({**first, NAMES.authority: lost}, NOW)
+    assert second[NAMES.server]["tls.crt"] == first[NAMES.server]["tls.crt"]
+    assert verified(second, host, NOW)
+    assert verified(second, host, NOW, bundle=first[NAMES.bundle]["ca.crt"]), "a client with the old bundle"
+    signed = at({**second, NAMES.server: {}}, NOW + timedelta(days=2))
+    assert not verified(signed, host, NOW + timedelta(days=2), bundle=first[NAMES.bundle]["ca.crt"])
+    assert wanted(NAMES, second, NOW) == {}
+
+
+def test_an_authority_is_given_up_for_good_by_deleting_both_secrets() -> None:
+    first = at({}, NOW)
+    second = at({NAMES.bundle: first[NAMES.bundle]}, NOW)
+    assert not set(_pems(first[NAMES.bundle]["ca.crt"])) & set(_pems(second[NAMES.bundle]["ca.crt"]))
+
+
+def _pems(bundle: str) -> list[str]:
+    return [it.fingerprint(SHA256()).hex() for it in x509.load_pem_x509_certificates(bundle.encode())]
 
 
 @pytest.mark.parametrize(
