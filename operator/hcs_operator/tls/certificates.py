@@ -1,9 +1,10 @@
 """Which certificates must be written now: none at rest; the server's and the authority's at two thirds of their life.
 
 A new authority is published beside the old one (`ca.crt` is a bundle) a day before it signs, so that clients have it.
-What is found and cannot be used (a damaged PEM, a name that is missing) is replaced, as it is nobody's data. An authority
-whose Secret is lost stays trusted for as long as the server's Secret names it: mysqld serves a certificate of it, and a
-mounted Secret or ConfigMap is current only after a minute or two.
+What is found and cannot be used (a damaged PEM, a name that is missing) is replaced, as it is nobody's data.
+
+An authority whose Secret is lost stays trusted for as long as the server's Secret names it: mysqld serves a certificate
+of it, and a mounted Secret or ConfigMap is current only after a minute or two.
 """
 
 from collections.abc import Callable, Mapping
