@@ -12,7 +12,11 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from hack.cluster import choice, images, places
 from hack.cluster.console import Refusal, die, say, step
@@ -22,17 +26,46 @@ from hack.cluster.lock import one_at_a_time
 _INSIDE = "/run/hcs-engines"
 
 
+@dataclass(frozen=True)
+class Runner:
+    """Where tests run, and in and beside which images."""
+
+    docker: Docker
+    test: str
+    tags: dict[str, str]  # by engine
+
+    @classmethod
+    def ready(cls) -> Runner:
+        """With every image built."""
+        with one_at_a_time():
+            source = choice.docker_only()
+            tags = {name: images.engine(source.docker, name, official=source.official) for name in images.ENGINES}
+            return cls(source.docker, images.ours(source.docker, images.TEST, official=source.official), tags)
+
+
 def main(arguments: list[str]) -> int:
     """Pytest's exit code."""
-    with one_at_a_time():
-        source = choice.docker_only()
-        tags = {name: images.engine(source.docker, name, official=source.official) for name in images.ENGINES}
-        test = images.ours(source.docker, images.TEST, official=source.official)
-    return run(source.docker, test, tags, arguments or ["tests/engine"])
+    return run(Runner.ready(), arguments or ["tests/engine"])
 
 
-def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -> int:
-    """One run on a network of its own."""
+def side_by_side(*runs: list[str]) -> int:
+    """The first exit code that is none of success; what each run printed is shown when it ends."""
+    runner = Runner.ready()
+
+    def captured(arguments: list[str]) -> int:
+        with tempfile.TemporaryFile("w+") as output:
+            code = run(runner, arguments, output)
+            output.seek(0)
+            print(output.read(), flush=True)
+        return code
+
+    with ThreadPoolExecutor() as threads:
+        return next((code for code in threads.map(captured, runs) if code), 0)
+
+
+def run(runner: Runner, arguments: list[str], output: IO[str] | None = None) -> int:
+    """One run on a network of its own, printed or written to `output`."""
+    docker = runner.docker
     name = f"hcs-{secrets.token_hex(3)}"
     outside = places.RUN / "engines" / name
     outside.mkdir(parents=True)
@@ -44,7 +77,7 @@ def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -
         "HCS_ENGINE_SHARED": _INSIDE,
         "HCS_ENGINE_SHARED_OUTSIDE": str(outside),
         "CI": os.environ.get("CI", ""),
-        **{f"HCS_IMAGE_{engine.upper()}": tag for engine, tag in tags.items()},
+        **{f"HCS_IMAGE_{engine.upper()}": tag for engine, tag in runner.tags.items()},
     }
     words = ["run", "--rm", "--init", "--name", f"{name}-tests", "--network", name, "--label", f"hcs-test-run={name}"]
     words += [
@@ -56,10 +89,11 @@ def run(docker: Docker, test: str, tags: dict[str, str], arguments: list[str]) -
         f"{socket}:/var/run/docker.sock",
     ]
     words += [word for key, value in environment.items() for word in ("--env", f"{key}={value}")]
-    words += [test, "pytest", "-p", "no:cacheprovider", *arguments]
+    words += [runner.test, "pytest", "-p", "no:cacheprovider", *arguments]
     try:
         say(f"pytest {' '.join(arguments)}")
-        return subprocess.run(["docker", *words], env={**os.environ, **docker.env}, check=False).returncode
+        environ = {**os.environ, **docker.env}
+        return subprocess.run(["docker", *words], env=environ, stdout=output, stderr=output, check=False).returncode
     finally:
         _remove(docker, name, outside)
 

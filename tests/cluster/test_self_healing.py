@@ -69,6 +69,18 @@ def test_a_users_secret_that_is_missing_is_named_with_its_keys(shop: Stack) -> N
     shop.until_condition("Stalled", "False", HEAL_SECONDS)
 
 
+def test_a_volume_that_its_class_does_not_let_grow_is_named_with_both_ways_on(shop: Stack) -> None:
+    size = shop.resource()["spec"]["database"]["storage"]["size"]
+    shop.patch({"database": {"storage": {"size": "64Gi"}}})
+    stalled = shop.until_condition("Stalled", "True", HEAL_SECONDS)
+    assert stalled["reason"] == "VolumeCannotGrow"
+    assert "allowVolumeExpansion" in stalled["message"], stalled
+    assert f"set spec.database.storage.size back to {size}" in stalled["message"], stalled
+    assert shop.condition("Ready")["status"] == "True"
+    shop.patch({"database": {"storage": {"size": size}}})
+    shop.until_condition("Stalled", "False", HEAL_SECONDS)
+
+
 def test_a_deleted_database_secret_is_made_anew_and_writes_go_on(shop: Stack) -> None:
     before, pods, ledger = _password(shop), _restarts(shop), shop.ledger()
     with ledger.trickle():
