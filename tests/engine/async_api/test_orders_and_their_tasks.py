@@ -68,9 +68,12 @@ async def test_a_paid_order_is_a_new_version_for_the_write_api_and_the_cache(
     version = task["result"]["order_version"]
     assert version > order["version"]
     with Redis.from_url(redis_server.url, password=redis_server.password) as redis:
-        cached = redis.get(f"o:{order['order_id']}")
-    assert isinstance(cached, bytes)
-    assert b'"PAID"' in cached
+
+        async def cached() -> bool:  # put after the commit that also shows the task as succeeded
+            entry = redis.get(f"o:{order['order_id']}")
+            return isinstance(entry, bytes) and b'"PAID"' in entry
+
+        await eventually("the paid order in the cache", cached)
     body = {"status": "SHIPPED"}
     shipped = await calls.write(write_api, "PATCH", f"/orders/{order['order_id']}", body, {"If-Match": f'"{version}"'})
     assert (shipped.status, shipped.body["status"]) == (200, "SHIPPED")
