@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     object_store_url: str | None = None
     object_store_bucket: str | None = None
 
-    # relay and retention (write API)
+    # write API, its relay and retention
+    confirmation_mails: bool = True
     relay_lease_seconds: float = Field(5.0, gt=1)
     relay_batch: int = Field(64, ge=1)
     keys_kept_hours: int = Field(24, ge=24)

@@ -106,6 +106,8 @@ def environment(
 
 def _of_tier(stack: Stack, component: str) -> Mapping[str, str]:
     lag = {"MAX_LAG_SECONDS": f"{seconds(stack.spec.read_replicas.max_lag):g}"}
+    if component == WRITE_API and not stack.spec.workers.handlers.email:
+        return {"CONFIRMATION_MAILS": "false"}  # nobody could send them: each would be a dead letter
     if component == READ_API:
         return {**lag, "CONSISTENCY_MAX_WAIT_MS": str(milliseconds(stack.spec.read_api.consistency.max_wait))}
     if component == ASYNC_API:

@@ -78,14 +78,8 @@ def judged(facts: Facts) -> dict[str, Verdict]:
 
 
 def render_problem(previous: Mapping[str, Any], generation: int, reason: Reason, now: float) -> dict[str, Any]:
-    """Return the status of a stack whose spec cannot be carried out: what is known of its parts stays as it was."""
-    stands = {entry["type"]: entry for entry in previous.get("conditions") or ()}
-    verdicts = {
-        name: Verdict(*(stands[name][field] for field in ("status", "reason", "message")))
-        if name in stands
-        else unknown("NotLookedAt", "Nothing is looked at until the spec can be read")
-        for name in names.ALL
-    } | {
+    """Return the status of a stack whose spec cannot be read: nothing is looked at, and no condition says otherwise."""
+    verdicts = dict.fromkeys(names.ALL, unknown("NotLookedAt", "Nothing is looked at until the spec can be read")) | {
         names.READY: no(reason.word, reason.message),
         names.RECONCILING: no("Stalled", "Nothing is changed until the spec can be read"),
         names.STALLED: yes(reason.word, reason.message),

@@ -48,10 +48,12 @@ class WriteService:
         self,
         *,
         task_key: Callable[[], bytes],
+        confirmation_mails: bool = True,
         order_id: Callable[[str, datetime], int] = new_order_id,
         task_id: Callable[[bytes, str, datetime], str] = new_task_id,
     ) -> None:
         self._task_key = task_key
+        self._confirmation_mails = confirmation_mails
         self._order_id = order_id
         self._task_id = task_id
 
@@ -95,8 +97,9 @@ class WriteService:
         await self._promise_cache(
             rows, body.user_id, now, orders=[document["order_id"]], products=[body.product_id], users=[body.user_id]
         )
-        confirmation = mail.confirmation(document, product["name"])
-        await rows.add_to_outbox("task", self._task("send_email", confirmation, now), body.user_id, now)
+        if self._confirmation_mails:
+            confirmation = mail.confirmation(document, product["name"])
+            await rows.add_to_outbox("task", self._task("send_email", confirmation, now), body.user_id, now)
         return Outcome(
             201,
             document,

@@ -38,7 +38,9 @@ def build(settings: Settings) -> Tier:
         token_key=lambda: settings.signing_key("consistency"),
         committed=relay.committed,
     )
-    service = WriteService(task_key=lambda: settings.signing_key("task"))
+    service = WriteService(
+        task_key=lambda: settings.signing_key("task"), confirmation_mails=settings.confirmation_mails
+    )
     app, served = application.create("HighConcurrencyStack write API", DESCRIPTION, settings)
     add_routes(app, service, unit)
     admin = Admin()

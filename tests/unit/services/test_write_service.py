@@ -62,6 +62,13 @@ async def test_a_change_of_stock_is_a_new_version_even_when_the_clock_stands(row
     assert (outcome.document["stock"], outcome.document["version"]) == (15, CLOCK + 1)
 
 
+async def test_where_nobody_sends_mails_an_order_promises_none(rows: PlayedRows) -> None:
+    silent = WriteService(task_key=lambda: b"key", order_id=Ids(7), confirmation_mails=False)
+    body = models.NewOrder(user_id="ada", product_id="book", quantity=2, total_amount=None)
+    await silent.create_order(rows, body, NOW)
+    assert [kind for kind, _ in rows.outbox] == ["cache"]
+
+
 async def test_an_order_promises_cache_and_mail_with_itself(rows: PlayedRows) -> None:
     outcome = await ordered(rows)
 

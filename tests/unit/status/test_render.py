@@ -174,6 +174,7 @@ def test_a_spec_that_cannot_be_read_keeps_what_is_known_and_says_why() -> None:
         "False",
         "spec.x is no number.",
     )
+    assert condition(status, "WritesAvailable")["status"] == "Unknown", "nobody looks any more"
     assert status["components"] == before["components"]
     assert "claim" not in status["database"]
 
