@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.errors import server_is_full
-from hcs_services.database.group_view import OWN_VIEW, View, choose, view_of
+from hcs_services.database.group_view import OWN_VIEW, View, choose, is_settled, view_of
 
 PROBE_SECONDS = 2.0
-_SILENT_LOOKS = 2  # a primary that does not answer, and that nobody replaces, is given up after so many looks
+_BETWEEN_LOOKS = 0.5
 
 
 class PrimaryFinder:
@@ -25,7 +25,6 @@ class PrimaryFinder:
         self._addresses = addresses
         self._connect = connect
         self._keep = keep
-        self._silent = 0
         self._full: set[str] = set()
 
     async def find(self, current: str | None, suspect: str | None) -> str | None:
@@ -35,29 +34,33 @@ class PrimaryFinder:
         except OSError:
             # DNS is away: nothing new is known, and the connections at hand may still be good
             addresses = [current] if current is not None else []
+        found, silent = await self._look(addresses, current, suspect)
+        if silent:
+            # too busy to answer is not demoted: one silent look closes nothing. The second follows at once, since a
+            # primary that is gone is to be left within seconds
+            await asyncio.sleep(_BETWEEN_LOOKS)
+            found, _ = await self._look(addresses, current, suspect)
+        return found
+
+    async def _look(self, addresses: list[str], current: str | None, suspect: str | None) -> tuple[str | None, bool]:
+        """The primary's address, and whether there is none because the current one was silent."""
         self._full.clear()
         views = await self._ask_all(addresses, suspect)
         found = choose(views, suspect)
         if found is None and current is not None and current in self._full:
             # closing what we have there would be an outage of our own making; a demoted one says so on what we have
-            return current
-        if found is None and current is not None and current not in views:
-            # too busy to answer is not demoted: one silent look closes nothing
-            self._silent += 1
-            if self._silent < _SILENT_LOOKS:
-                return current
-        self._silent = 0
-        return found
+            return current, False
+        return found, found is None and current is not None and current not in views
 
     async def _ask_all(self, addresses: list[str], suspect: str | None) -> dict[str, View]:
-        """Ask all at once; the first unsuspected primary ends it, so that a dead member delays nobody."""
+        """Ask all at once; a majority that names an unsuspected one ends it, so that a dead member delays nobody."""
         asked = {asyncio.create_task(self._ask(address)): address for address in addresses}
         views: dict[str, View] = {}
         pending = set(asked)
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             views |= {asked[task]: view for task in done if (view := task.result()) is not None}
-            if choose(views, suspect) not in {None, suspect}:
+            if is_settled(views, suspect):
                 break
         for task in pending:
             task.cancel()

@@ -21,10 +21,13 @@ class Member:
     """One server."""
 
     primary: bool = False
-    online: int = 1
+    reachable: int = 1
     members: int = 1
+    follows: str | None = None  # the address of the primary that its view names, where that is not itself
+    number: int = 1  # of its view
     refuses: Exception | None = None  # at connect
-    silent: bool = False  # accepts and never answers
+    silent: bool = False  # accepts and does not answer
+    refused: int = 0
     opened: int = 0
     alive: list[PlayedConnection] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
@@ -48,8 +51,8 @@ class PlayedConnection:
     async def _answer(self, sql: str) -> Any:
         if self.broken:
             raise MysqlError(2013, "Lost connection")
-        if self.member.silent:
-            await asyncio.Event().wait()
+        while self.member.silent:  # noqa: ASYNC110 - a plain flag is what the tests set
+            await asyncio.sleep(0.001)
         self.member.statements.append(sql)
         self.member.deadlines.append(request_context.deadline())
         answer = self.member.answers.get(sql)
@@ -64,7 +67,13 @@ class PlayedConnection:
         if sql == OWN_VIEW:
             await self._answer(sql)
             member = self.member
-            return {"online": member.online, "members": member.members, "is_primary": int(member.primary)}
+            return {
+                "reachable": member.reachable,
+                "members": member.members,
+                "is_primary": int(member.primary),
+                "primary_id": self.address if member.primary else member.follows,
+                "view_id": f"17955417351537025:{member.number}",
+            }
         return await self._answer(sql)
 
     async def begin(self) -> None:
@@ -105,6 +114,7 @@ class Group:
         await asyncio.sleep(0)
         member = self.members[address]
         if member.refuses is not None:
+            member.refused += 1
             raise member.refuses
         return PlayedConnection(member, address)
 
@@ -115,4 +125,4 @@ def pool_of(group: Group, size: int = 4) -> PrimaryPool:
 
 
 def three(primary: str = "a") -> Group:
-    return Group(**{name: Member(primary=name == primary, online=3, members=3) for name in "abc"})
+    return Group(**{name: Member(primary=name == primary, reachable=3, members=3, follows=primary) for name in "abc"})

@@ -68,7 +68,7 @@ async def test_a_request_waits_for_the_next_primary_within_its_deadline() -> Non
 
 
 async def test_a_primary_without_its_majority_is_none() -> None:
-    group = Group(a=Member(primary=True, online=1, members=3))
+    group = Group(a=Member(primary=True, reachable=1, members=3))
     due_in(0.05)
 
     with pytest.raises(DatabaseUnavailable):
@@ -114,13 +114,41 @@ async def test_connections_to_a_demoted_primary_are_closed_at_once_even_in_use()
 
 async def test_a_primary_that_is_silent_once_keeps_its_connections() -> None:
     group = three("a")
+    primary = group.members["a"]
+    pool = pool_of(group)
+    async with pool.connection() as connection:
+        primary.refuses = TimeoutError()
+        looking = asyncio.create_task(pool.refresh())
+        while primary.refused == 0:  # noqa: ASYNC110 - the look tells nobody
+            await asyncio.sleep(0)
+        primary.refuses = None
+        assert await looking == "a"
+        assert not member_of(connection).broken
+
+
+async def test_one_look_is_enough_to_give_up_a_primary_that_stays_silent() -> None:
+    group = three("a")
     pool = pool_of(group)
     async with pool.connection() as connection:
         group.members["a"].refuses = TimeoutError()
-        await pool.refresh()
-        assert not member_of(connection).broken
-        await pool.refresh()
+        assert await pool.refresh() is None
         assert member_of(connection).broken
+
+
+async def test_a_thawed_primary_is_not_taken_for_the_one_that_was_elected_meanwhile() -> None:
+    group = three("b")
+    group.members["a"].primary = True
+    for name in "bc":
+        group.members[name].number = 2
+    group.members["b"].silent = group.members["c"].silent = True  # so that the old one answers first
+    pool = pool_of(group)
+    looking = asyncio.create_task(pool.refresh())
+    while not group.members["a"].statements:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not looking.done()
+    group.members["b"].silent = group.members["c"].silent = False
+    assert await looking == "b"
 
 
 async def test_a_primary_that_stays_is_kept_while_dns_is_away() -> None:
