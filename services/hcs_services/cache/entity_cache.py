@@ -162,8 +162,8 @@ class EntityCache:
     async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
         """Store what was read from the database under this lease; None when Redis did not answer. Never raises.
 
-        `as_of` is the moment (Unix seconds) up to which the state read is known to be complete, such as the replica's
-        heartbeat in the same snapshot; None for a read at the primary.
+        `as_of` is the moment (Unix seconds) up to which the state read is known to be complete, such as the server's
+        heartbeat in the same snapshot; None if it lacks nothing for certain, which no server can say of itself.
         """
         skew = self._policy.clock_skew_seconds
         moment = "" if as_of is None else str(int((as_of - skew) * 1e6))

@@ -6,7 +6,8 @@
 3. A value enters an *absent* key only if it is known to contain every write of that key, because what was there may
    have been newer and evicted. What is known are the horizons: for each of 65,536 groups of keys, the newest moment at
    which a key of the group was written to. A late put is refused if its version is below its group's horizon; a fill
-   from a replica is, if the replica's state (its heartbeat, less the clocks' possible difference) is.
+   is, if the state that the server had (its heartbeat, less the clocks' possible difference) is; the primary's too,
+   since one that was cut off answers for a while with what is out of date.
    The horizons are one 512 KiB string. If that is lost all of them begin at now; on a server that can have lost
    nothing since its start (it evicts, but has not yet, and was never flushed), there.
 4. Out of memory: a write that cannot be stored removes what it outdates. Redis refuses only a script's first write
@@ -15,8 +16,8 @@
 Horizons, versions and moments are all microseconds of Unix time below 2^53, exact as Lua numbers.
 KEYS: entry, lease, horizons. ARGV: version, value, physical milliseconds, group, allowance for clocks (µs), then per
 script. A refusal is cheap, the next reader loads the row; so grouping keys costs a little work and no correctness:
-with p puts a second, and replicas known to be complete up to w seconds ago, 1 − exp(−p·w / 65,536) of fills from
-replicas are refused needlessly (2 % at 1,500/s and 1 s).
+with p puts a second, and servers known to be complete up to w seconds ago, 1 − exp(−p·w / 65,536) of fills
+are refused needlessly (2 % at 1,500/s and 1 s).
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ return store()
 """
 )
 
-# ARGV[6]: the lease; ARGV[7]: the moment whose writes the value contains, '' for all (it was read at the primary)
+# ARGV[6]: the lease; ARGV[7]: the moment whose writes the value contains, '' for all
 FILL = (
     _RULES
     + """

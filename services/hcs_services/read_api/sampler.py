@@ -1,7 +1,8 @@
 """Looks for the fault that must not exist: a cached state that differs from the primary's and stays so.
 
 A few of the keys that users have just read are compared. A difference may be a write on its way to the cache, so it
-counts only if the same older state is still held well after the newer one was seen at the primary.
+counts only if it is still there well after it was seen: the cached state the same, and the primary's still another.
+The primary is asked again, because what it said first may have been the last words of one that was cut off.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ class Sampler:
             if not suspects:
                 return 0
             await asyncio.sleep(self._settle)
-            held = await self._held(suspects)
+            still = await self._differing(suspects)
         except (CacheUnavailable, Problem):
             return 0  # nothing can be said now
-        stayed = [key for key, version in suspects.items() if held.get(key) == version]
+        stayed = [key for key, version in suspects.items() if still.get(key) == version]
         for key in stayed:
             _log.error("cache inconsistent", key=key, cached=suspects[key])
         INCONSISTENT.inc(len(stayed))

@@ -37,7 +37,10 @@ _WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS timed_out"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one statement saw. `as_of`: its heartbeat (Unix seconds), None at the primary, which lacks nothing.
+    """What one statement saw. `as_of`: its heartbeat (Unix seconds); None where the statement reads none.
+
+    The primary's is needed too: one that was cut off or has handed over answers for a while with rows that are out of
+    date, and nothing but the last heartbeat that it committed or received says since when.
 
     `data` is the document as JSON, None where there is no row; `version` is that of the row or the list.
     """
@@ -108,7 +111,7 @@ class Sources:
             ):
                 if gtid is not None:
                     await self._must_contain(session, gtid)
-                return replace(await query(session), source="primary", as_of=None)
+                return replace(await query(session), source="primary")
         except (DatabaseFailure, TimeoutError) as error:
             raise _unavailable() from error
         except Exception as error:

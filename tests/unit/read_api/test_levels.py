@@ -229,6 +229,18 @@ async def test_a_failed_load_gives_its_lease_back() -> None:
     assert levels.cache.leases == {}
 
 
+@pytest.mark.parametrize(("beat", "kept"), [(-1.0, False), (1.0, True)])
+async def test_a_primary_that_may_have_been_cut_off_before_the_last_write_fills_nothing(
+    beat: float, kept: bool
+) -> None:
+    levels = levels_with(1)
+    levels.cluster.replica.down = True
+    await levels.cache.put(KEY, 2, {"version": 2})
+    levels.cluster.primary.beat_at = levels.cache.now + beat
+    del levels.cache.entries[KEY]  # evicted
+    assert (await source(levels), KEY in levels.cache.entries) == ("primary", kept)
+
+
 async def test_a_load_overtaken_by_a_write_is_not_kept_in_l1() -> None:
     levels = levels_with(1)
     original = levels.cluster.replica.fetch_one

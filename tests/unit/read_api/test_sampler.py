@@ -45,6 +45,21 @@ async def test_a_write_on_its_way_to_the_cache_does_not_count() -> None:
     assert await sampler(levels).sample([KEY]) == 0
 
 
+async def test_what_a_primary_said_before_it_was_found_cut_off_does_not_count() -> None:
+    levels = Levels()
+    levels.cluster.commit(order_row(7))
+    levels.cache.entries[KEY] = levels.cache.loaded(8, b"{}")
+    original = levels.cluster.primary.fetch_all
+
+    async def old_then_new(sql: str, arguments: object = ()) -> list[dict[str, object]]:
+        found = await original(sql, arguments)
+        levels.cluster.commit(order_row(8))
+        return found
+
+    levels.cluster.primary.fetch_all = old_then_new  # type: ignore[method-assign]
+    assert await sampler(levels).sample([KEY]) == 0
+
+
 async def test_without_a_primary_nothing_can_be_said() -> None:
     levels = Levels()
     levels.cache.entries[KEY] = levels.cache.loaded(6, b"{}")
