@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hcs_services.database.errors import DatabaseFailure, DeadlinePassed, OutcomeUnknown
+from hcs_services.database.errors import DatabaseFailure, DeadlinePassed, OutcomeUnknown, TransactionTooLarge
 from hcs_services.problem import Problem, problem
 
 
@@ -14,6 +14,8 @@ def as_problem(error: DatabaseFailure) -> Problem:
             "The write was sent and its outcome is not known yet; repeat it with the same Idempotency-Key.",
             retry_after=2,
         )
+    if isinstance(error, TransactionTooLarge):
+        return problem("body-too-large", "The database takes no transaction of this size; nothing was written.")
     if isinstance(error, DeadlinePassed):
         # without Retry-After, by which the gateway would tell a service in trouble
         return problem("deadline-exceeded", "The request's time ended before its work; nothing was written.")

@@ -3,6 +3,7 @@
 DatabaseFailure
 ├── DatabaseUnavailable    no usable primary or connection within the deadline: nothing was done
 │   └── DeadlinePassed     the caller's time ended before COMMIT, with a primary at work: nothing was done
+├── TransactionTooLarge    the group takes no transaction of this size: nothing was written, and nothing would be
 ├── TransactionLost        certainly not committed: deadlock, lock wait, lost or demoted before COMMIT → do it again
 └── OutcomeUnknown         the COMMIT may or may not have happened → settle by inserting the same key again
 NoReader                   no eligible replica holds what was asked for
@@ -41,6 +42,8 @@ _LOOK_AGAIN = frozenset(
 _FULL = frozenset({1040, 1203, 1226})
 _DEADLOCK = frozenset({1213, 1205})
 _DUPLICATE = 1062
+_REFUSED_BY_HOOK = 3100
+_WRITE_SET_TOO_LARGE = 3231
 _LOST = frozenset({2006, 2013, 2003, 1053, 1927, 1152})
 
 
@@ -54,6 +57,10 @@ class DatabaseUnavailable(DatabaseFailure):
 
 class DeadlinePassed(DatabaseUnavailable):
     """The caller's own time ended before COMMIT was sent; nothing was done, and nothing is said of the database."""
+
+
+class TransactionTooLarge(DatabaseFailure):
+    """The group takes no transaction of this size; nothing was written, and repeating it is of no use."""
 
 
 class TransactionLost(DatabaseFailure):
@@ -104,6 +111,16 @@ def meaning(error: BaseException) -> Meaning:
 def commit_is_unknown(error: BaseException) -> bool:
     """Whether a COMMIT that failed with this error may have happened all the same (40-database.md, trap 3)."""
     return meaning(error) is Meaning.LOOK_AGAIN or number(error) == 1180
+
+
+def group_refused(error: BaseException | None) -> bool:
+    """Whether COMMIT failed because the group is lost or finds the transaction too large: it says neither."""
+    return error is not None and number(error) == _REFUSED_BY_HOOK
+
+
+def says_too_large(error: BaseException) -> bool:
+    """Whether the server itself says that the group takes no transaction of this size."""
+    return number(error) == _WRITE_SET_TOO_LARGE
 
 
 def server_is_full(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
 """The primary, found by asking the group, and a bounded pool of connections to it.
 
-A member is the primary if its *own* view says: I am ONLINE, I am PRIMARY, a majority is ONLINE. Whoever asks gets a
+A member is the primary if its *own* view says: I am ONLINE, I am PRIMARY, a majority takes part. Whoever asks gets a
 connection to it within the request's deadline or `DatabaseUnavailable`. Connections to a member that is no longer the
 primary are closed at once, those in use too: a demoted primary answers with stale rows and commits nothing.
 """
@@ -106,9 +106,9 @@ class PrimaryPool:
     async def transaction(self, *, track_gtid: bool = False) -> AsyncIterator[Connection]:
         """A transaction, committed at the end of the block unless it raises.
 
-        Raises TransactionLost if it certainly did not commit, OutcomeUnknown if nobody knows, DatabaseUnavailable if
-        it never began, DeadlinePassed if the caller's time ended before COMMIT. COMMIT goes on when the caller is
-        cancelled; its connection stays out of the pool until then.
+        Raises TransactionLost if it certainly did not commit, TransactionTooLarge if it never can, OutcomeUnknown if
+        nobody knows, DatabaseUnavailable if it never began, DeadlinePassed if the caller's time ended before COMMIT.
+        COMMIT goes on when the caller is cancelled; its connection stays out of the pool until then.
         `track_gtid` leaves the server's executed set, read after COMMIT, in the connection's `committed_gtid`.
         """
         async with self.connection() as connection:
@@ -120,6 +120,8 @@ class PrimaryPool:
                 await self._abandon(connection)
                 if is_the_callers(error):
                     raise errors.DeadlinePassed(str(error)[:200]) from error
+                if errors.says_too_large(error):
+                    raise errors.TransactionTooLarge(str(error)[:200]) from error
                 if errors.meaning(error) in {errors.Meaning.LOOK_AGAIN, errors.Meaning.REPEAT}:
                     raise errors.TransactionLost(str(error)[:200]) from error
                 raise
@@ -263,6 +265,8 @@ class PrimaryPool:
             if errors.commit_is_unknown(error):
                 self._look_soon(connection.address)
                 raise errors.OutcomeUnknown(str(error)[:200]) from error
+            if errors.says_too_large(error):
+                raise errors.TransactionTooLarge(str(error)[:200]) from error
             if errors.meaning(error) is errors.Meaning.REPEAT:
                 raise errors.TransactionLost(str(error)[:200]) from error
             raise

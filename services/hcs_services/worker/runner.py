@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from hcs_services import request_context
 from hcs_services.database.connection import Connection
-from hcs_services.database.errors import DatabaseFailure
+from hcs_services.database.errors import DatabaseFailure, TransactionTooLarge
 from hcs_services.database.settle import run_keyed
 from hcs_services.queue import Delivery, MalformedMessage, NotAccepted, decode, message, tries_made
 from hcs_services.queue.backoff import Backoff
@@ -181,7 +181,10 @@ class Runner:
                 raise Permanent("dead-before", "another delivery of the task gave it up meanwhile")
             return done
 
-        return (await run_keyed(self._ports.primary, work)).value
+        try:
+            return (await run_keyed(self._ports.primary, work)).value
+        except TransactionTooLarge as error:
+            raise Permanent("too-large", "the database takes no transaction of this size") from error
 
     async def _conclude(self, delivery: Delivery, done: Done | None) -> str:
         if done is None:

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.services.played_mysql import MysqlError
 
 from hcs_services.database import errors
+from hcs_services.database.answers import as_problem
 from hcs_services.database.errors import Meaning, StatementTimeout, commit_is_unknown, connection_is_lost, meaning
 
 
@@ -35,3 +36,18 @@ def test_a_timeout_is_a_lost_connection() -> None:
         assert connection_is_lost(error)
         assert meaning(error) is Meaning.LOOK_AGAIN
     assert errors.number(ValueError("x")) is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "slug", "retryable"),
+    [
+        (errors.DatabaseUnavailable("x"), "database-unavailable", True),
+        (errors.DeadlinePassed("x"), "deadline-exceeded", True),
+        (errors.OutcomeUnknown("x"), "outcome-unknown", True),
+        (errors.TransactionLost("x"), "database-unavailable", True),
+        (errors.TransactionTooLarge("x"), "body-too-large", False),
+    ],
+)
+def test_each_failure_has_its_answer(failure: errors.DatabaseFailure, slug: str, retryable: bool) -> None:
+    answer = as_problem(failure)
+    assert (answer.slug, answer.retryable) == (slug, retryable)

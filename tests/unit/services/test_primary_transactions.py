@@ -9,7 +9,13 @@ import pytest
 from tests.unit.services.played_mysql import MysqlError, pool_of, three
 
 from hcs_services import request_context
-from hcs_services.database.errors import DeadlinePassed, OutcomeUnknown, StatementTimeout, TransactionLost
+from hcs_services.database.errors import (
+    DeadlinePassed,
+    OutcomeUnknown,
+    StatementTimeout,
+    TransactionLost,
+    TransactionTooLarge,
+)
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -95,6 +101,20 @@ async def test_an_error_of_commit_means_unknown(number: int) -> None:
 
     with pytest.raises(OutcomeUnknown):
         async with pool_of(group).transaction():
+            pass
+
+
+async def test_a_write_set_that_the_server_finds_too_large_is_told_as_such() -> None:
+    group = three()
+    pool = pool_of(group)
+    error = MysqlError(3231, "The size of writeset data for the current transaction exceeds a limit")
+
+    with pytest.raises(TransactionTooLarge):
+        async with pool.transaction():
+            raise error
+    group.members["a"].answers["COMMIT"] = error
+    with pytest.raises(TransactionTooLarge):
+        async with pool.transaction():
             pass
 
 

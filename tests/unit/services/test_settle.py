@@ -16,6 +16,7 @@ from hcs_services.database.errors import (
     OutcomeUnknown,
     StatementTimeout,
     TransactionLost,
+    TransactionTooLarge,
 )
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import run_keyed
@@ -102,6 +103,51 @@ async def test_an_unknown_commit_that_nobody_can_settle_stays_unknown(group: Gro
 
     with pytest.raises(OutcomeUnknown):
         await run_keyed(pool, Work())
+
+
+async def test_a_primary_that_refuses_twice_and_goes_on_leading_finds_it_too_large(
+    group: Group, pool: PrimaryPool
+) -> None:
+    group.members["a"].answers["COMMIT"] = MysqlError(3100, "Error on observer while running replication hook")
+    work = Work()
+
+    with pytest.raises(TransactionTooLarge):
+        await run_keyed(pool, work)
+    assert work.settling == [False, True]
+
+
+async def test_a_primary_that_refuses_and_leads_no_more_leaves_it_unknown(group: Group, pool: PrimaryPool) -> None:
+    request_context.set_deadline(time.monotonic() + 0.2)
+    member = group.members["a"]
+    member.answers["COMMIT"] = MysqlError(3100, "Error on observer while running replication hook")
+    commits = 0
+
+    def demote() -> None:
+        nonlocal commits
+        commits += 1
+        member.primary = commits < 2
+
+    member.at_commit = demote
+
+    with pytest.raises(OutcomeUnknown):
+        await run_keyed(pool, Work())
+    assert commits == 2
+
+
+async def test_refusals_with_another_error_between_them_are_settled_on(group: Group, pool: PrimaryPool) -> None:
+    answers = group.members["a"].answers
+    refusal = MysqlError(3100, "Error on observer while running replication hook")
+    results = [refusal, MysqlError(2013, "lost"), refusal]
+
+    def next_result() -> None:
+        if results:
+            answers["COMMIT"] = results.pop(0)
+        else:
+            answers.pop("COMMIT")
+
+    group.members["a"].at_commit = next_result
+
+    assert (await run_keyed(pool, Work())).value == "done"
 
 
 async def test_lost_transactions_while_settling_never_turn_it_into_a_no(group: Group, pool: PrimaryPool) -> None:

@@ -84,6 +84,7 @@ class World:
         self.pool = PlayedPool(outages)
         self.refusals = refusals
         self.fails: list[Exception] = []
+        self.effect_fails: Exception | None = None
         self.prepared = 0
         self.hangs = False
         self.log: list[str] = []
@@ -101,6 +102,8 @@ class World:
             raise self.fails.pop(0)
 
         async def effect(_tx: Any, _now: datetime) -> Done:
+            if self.effect_fails is not None:
+                raise self.effect_fails
             return Done(result={"done": True})
 
         return effect

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.unit.worker.played import NOW, World
 
-from hcs_services.database.errors import DatabaseUnavailable
+from hcs_services.database.errors import DatabaseUnavailable, TransactionTooLarge
 from hcs_services.queue.backoff import Backoff
 from hcs_services.queue.message import ATTEMPT_HEADER, DETAIL_HEADER, REASON_HEADER, SOURCE_HEADER
 from hcs_services.worker.task import Permanent, Transient
@@ -44,6 +44,14 @@ async def test_a_database_that_goes_away_within_the_handler_costs_no_try() -> No
     await world.runner.run(world.delivery())
     assert world.log == ["cache", "ack"]
     assert world.prepared == 4
+
+
+async def test_an_effect_that_is_too_large_for_the_database_is_not_repeated_for_ever() -> None:
+    world = World()
+    world.effect_fails = TransactionTooLarge("3100")
+    async with asyncio.timeout(5):
+        await world.runner.run(world.delivery())
+    assert world.published[-1][2][REASON_HEADER] == "too-large"
 
 
 async def test_a_process_that_stops_during_an_outage_gives_the_task_back() -> None:
