@@ -15,7 +15,7 @@ from typing import Any
 import asyncmy
 from asyncmy.cursors import DictCursor
 
-from hcs_services.database.errors import StatementTimeout, connection_is_lost
+from hcs_services.database.errors import ConnectionClosed, StatementTimeout, connection_is_lost
 from hcs_services.request_context import remaining
 from hcs_services.settings import Settings
 
@@ -107,6 +107,7 @@ class Connection:
         self._seconds = statement_seconds
         self.broken = False
         self.committed_gtid = ""
+        self._waiting: asyncio.Timeout | None = None
 
     async def execute(self, sql: str, arguments: Sequence[Any] = ()) -> int:
         """Run a statement; returns the rows it changed."""
@@ -147,9 +148,15 @@ class Connection:
             await self._bounded(self._raw.rollback)
 
     def close(self) -> None:
-        """Close at once, without a farewell: the server rolls back and frees the locks."""
+        """Close at once, without a farewell: the server rolls back and frees the locks.
+
+        A statement that waits for its answer ends with ConnectionClosed. The driver would let it wait on: over TLS,
+        closing asks the server for a farewell, which one that hangs in a COMMIT does not give.
+        """
         self.broken = True
         self._raw.close()
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def _run(self, sql: str, arguments: Sequence[Any]) -> Any:
         cursor = self._raw.cursor(DictCursor)
@@ -161,9 +168,15 @@ class Connection:
 
     async def _within(self, seconds: float, call: Callable[[], Any]) -> None:
         try:
-            async with asyncio.timeout(seconds):
-                await call()
+            async with asyncio.timeout(seconds) as waiting:
+                self._waiting = waiting
+                try:
+                    await call()
+                finally:
+                    self._waiting = None
         except TimeoutError:
+            if self.broken:
+                raise ConnectionClosed from None
             self.close()
             raise StatementTimeout(seconds) from None
         except asyncio.CancelledError:

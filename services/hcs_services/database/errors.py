@@ -82,6 +82,13 @@ class StatementTimeout(Exception):
         super().__init__(2013, f"no answer within {seconds:.1f} s")
 
 
+class ConnectionClosed(Exception):
+    """The connection was closed under a statement, its server being no primary any more. Carries 2013 as a lost one."""
+
+    def __init__(self) -> None:
+        super().__init__(2013, "closed while a statement waited for its answer")
+
+
 class Meaning(Enum):
     """What to do about an error of a statement before COMMIT."""
 

@@ -24,7 +24,7 @@ from hcs_services.database.primary_finder import PROBE_SECONDS, PrimaryFinder
 from hcs_services.database.resolver import resolve
 from hcs_services.settings import Settings
 
-WATCH_SECONDS = 2.0
+WATCH_SECONDS = 1.0
 _PAUSE = (0.05, 0.2)  # between looks while nobody is primary
 _WAIT_OUTSIDE_REQUESTS = 10.0
 
@@ -232,7 +232,8 @@ class PrimaryPool:
             connection.close()
         elif errors.meaning(error) is errors.Meaning.LOOK_AGAIN:
             connection.close()
-            if errors.connection_is_lost(error) and not isinstance(error, errors.StatementTimeout):
+            lost = errors.connection_is_lost(error) and not isinstance(error, errors.StatementTimeout)
+            if lost and connection.address == self.primary:
                 self._close_idle()  # a server that restarts at its address has cut the others, too
             if not is_the_callers(error):
                 self._look_soon(connection.address)
@@ -242,7 +243,7 @@ class PrimaryPool:
             self._idle.pop().close()
 
     def _look_soon(self, suspect: str) -> None:
-        if not self._closed and (self._looking is None or self._looking.done()):
+        if suspect == self.primary and not self._closed and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(self._look(suspect))
 
     async def _abandon(self, connection: Connection) -> None:
