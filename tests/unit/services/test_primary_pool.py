@@ -256,6 +256,21 @@ async def test_a_lost_connection_takes_the_idle_ones_with_it() -> None:
     assert group.members["a"].alive == []
 
 
+async def test_what_is_lost_at_a_member_that_was_left_says_nothing_of_the_new_primary() -> None:
+    group = three("a")
+    pool = pool_of(group)
+    with pytest.raises(MysqlError):
+        async with pool.connection() as old:
+            group.members["a"].primary, group.members["b"].primary = False, True
+            await pool.refresh()
+            async with pool.connection() as new:
+                idle = member_of(new)
+            await old.fetch_one("SELECT 1")
+    assert not idle.broken
+    assert pool._looking is not None
+    assert pool._looking.done()
+
+
 @pytest.mark.parametrize(("seconds", "suspected"), [(-1.0, False), (5.0, True)])
 async def test_a_caller_without_time_left_casts_no_doubt_on_the_primary(seconds: float, suspected: bool) -> None:
     pool = pool_of(three())
