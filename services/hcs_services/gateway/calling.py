@@ -1,71 +1,30 @@
-"""Calling an upstream: through the route's breaker, to a chosen endpoint, within the deadline, twice at most."""
+"""Calling an upstream: through the route's breaker, to a chosen endpoint, within the deadline.
 
-import asyncio
+A try goes to a second endpoint where that is harmless. A keyed write that finds the circuit open, or fails in a way
+that may pass, waits in its route's line and is tried again, for as long as its deadline and the room allow.
+"""
+
 import time
+from asyncio import timeout
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import aiohttp
 
 from hcs_services import request_context
-from hcs_services.gateway import metrics
-from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State
+from hcs_services.gateway import metrics, outcome
+from hcs_services.gateway.breaker import BreakerPolicy, Permit, Refused, State
 from hcs_services.gateway.config import GatewayConfig, RouteConfig
-from hcs_services.gateway.retry import SAFE_METHODS, Failure, may_repeat
+from hcs_services.gateway.line import Line
+from hcs_services.gateway.outcome import OUTCOMES, Answer, BadAnswer, NoEndpoint, Unanswered
+from hcs_services.gateway.retry import Failure, may_repeat
 from hcs_services.gateway.upstream import Call, CallFailed, Endpoint, Upstream
-from hcs_services.problem import PROBLEMS, Problem, problem
+from hcs_services.gateway.waiting_room import MARGIN_SECONDS, Declined
 
 LONGEST_SECONDS = 60.0
 HOP_SHARE = 0.02
 """Part of the remaining time that the gateway keeps for itself, so that the service gives up before the gateway."""
-RETRY_AFTER_SECONDS = 1
-"""For a client whose call found no endpoint or a broken one: by then DNS and ejections tell more."""
-
-
-class NoEndpoint(Exception):
-    """The upstream has no endpoint to call."""
-
-
-class BadAnswer(Exception):
-    """An endpoint answered that it failed. Never raised: its answer goes to the client as it is."""
-
-
-OUTCOMES: dict[type[BaseException] | None, str] = {
-    None: "answered",
-    BadAnswer: "bad",
-    CallFailed: "failed",
-    TimeoutError: "late",
-    NoEndpoint: "no-endpoint",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An upstream's answer whose header is there; `close` ends the call."""
-
-    upstream: Upstream
-    endpoint: Endpoint
-    response: aiohttp.ClientResponse
-
-    @property
-    def fault(self) -> type[BaseException] | None:
-        """What it says against the upstream: a late answer (504), a bad one, or nothing.
-
-        A 503 is bad only with Retry-After: without, it states a fact that stays (no object store is configured).
-        """
-        status = self.response.status
-        if status == 504:
-            return TimeoutError
-        bad = status in {500, 502} or (status == 503 and "Retry-After" in self.response.headers)
-        return BadAnswer if bad else None
-
-    async def close(self) -> None:
-        """End the call."""
-        await self.endpoint.close(self.response)
 
 
 class Caller:
-    """Calls for all routes, each with a breaker of its own."""
+    """Calls for all routes, each with a breaker and a line of its own."""
 
     def __init__(
         self, config: GatewayConfig, upstreams: Mapping[str, Upstream], clock: Callable[[], float] = time.monotonic
@@ -73,7 +32,7 @@ class Caller:
         policy = BreakerPolicy(**config.circuit_breaker.model_dump())
         self._policy = policy
         self._upstreams = upstreams
-        self._breakers = {id(route): Breaker(policy) for route in config.routes}
+        self._lines = {id(route): Line(route.upstream, policy, clock) for route in config.routes}
         self._clock = clock
 
     def authority(self, route: RouteConfig) -> str:
@@ -82,31 +41,62 @@ class Caller:
 
     def refusing(self) -> int:
         """The number of routes whose breaker is not closed."""
-        return sum(breaker.state in {State.OPEN, State.HALF_OPEN} for breaker in self._breakers.values())
+        return sum(line.breaker.state in {State.OPEN, State.HALF_OPEN} for line in self._lines.values())
 
     async def call(self, route: RouteConfig, call: Call) -> Answer:
         """Return the answer. Raises a problem: 502, 503 (circuit open, no endpoint, not connected) or 504."""
-        breaker, begun = self._breakers[id(route)], self._clock()
-        permit = breaker.admit(begun)
-        if isinstance(permit, Refused):
-            raise problem("circuit-open", f"{route.upstream} is failing.", retry_after=permit.retry_after)
-        try:
-            answer = await self._tried(route, call)
-        except BaseException as error:
-            self._judge(breaker, permit, type(error), begun)
-            metrics.CALLS.labels(route.upstream, OUTCOMES.get(type(error), "abandoned")).inc()
-            refusal = _refusal(route, call, error)
-            if refusal is None:
-                raise
-            raise refusal from error
-        self._judge(breaker, permit, answer.fault, begun)
-        metrics.CALLS.labels(route.upstream, OUTCOMES[answer.fault]).inc()
-        return answer
+        line = self._lines[id(route)]
+        if call.keyed_write and line.behind(call.size, _patience()):
+            got: Answer | Unanswered = outcome.queued(route)
+        else:
+            got = await self._try(line, route, call, line.breaker.admit(self._clock()))
+        pause = outcome.pause_of(route, call, got, lost=False)
+        if pause is not None:
+            got = await self._hold(line, route, call, got, pause)
+        if isinstance(got, Unanswered):
+            raise got.refusal
+        return got
 
     def broke_off(self, answer: Answer) -> None:
         """Report an answer that ended in the middle."""
         metrics.CALLS.labels(answer.upstream.name, "broke-off").inc()
         answer.upstream.failed(answer.endpoint, self._clock())
+
+    async def _hold(
+        self, line: Line, route: RouteConfig, call: Call, got: Answer | Unanswered, pause: float | None
+    ) -> Answer | Unanswered:
+        """Try again when the upstream and the breaker allow it; return what came last."""
+        lost = False
+        with line.place(call.size, _patience() - (pause or 0)) as placed:
+            while placed and pause is not None:
+                permit = None
+                if pause < _patience():
+                    got = await outcome.let_go(route, got, pause)
+                    lost = lost or got.lost
+                    permit = await line.turn(pause, _patience())
+                if permit is None:
+                    line.gave_up(Declined.LATE)
+                    break
+                got = await self._try(line, route, call, permit)
+                pause = outcome.pause_of(route, call, got, lost=lost)
+        return got
+
+    async def _try(self, line: Line, route: RouteConfig, call: Call, permit: Permit | Refused) -> Answer | Unanswered:
+        if isinstance(permit, Refused):
+            return outcome.cut_off(route, permit.retry_after)
+        begun = self._clock()
+        try:
+            answer = await self._tried(route, call)
+        except BaseException as error:
+            self._judge(line, permit, type(error), begun)
+            metrics.CALLS.labels(route.upstream, OUTCOMES.get(type(error), "abandoned")).inc()
+            unanswered = outcome.unanswered(route, call, error)
+            if unanswered is None:
+                raise
+            return unanswered
+        self._judge(line, permit, answer.fault, begun)
+        metrics.CALLS.labels(route.upstream, OUTCOMES[answer.fault]).inc()
+        return answer
 
     async def _tried(self, route: RouteConfig, call: Call) -> Answer:
         upstream = self._upstreams[route.upstream]
@@ -129,7 +119,7 @@ class Caller:
         hop = ("X-Request-Timeout", str(max(1, int(left * (1 - HOP_SHARE) * 1000))))
         fault: type[BaseException] | None = None
         try:
-            async with asyncio.timeout(left):
+            async with timeout(left):
                 response = await endpoint.open(call, hop)
             answer = Answer(upstream, endpoint, response)
             fault = answer.fault
@@ -149,14 +139,19 @@ class Caller:
         metrics.RETRIES.labels(upstream.name, "made" if affordable else "no-budget").inc()
         return affordable
 
-    def _judge(self, breaker: Breaker, permit: Permit, fault: type[BaseException] | None, begun: float) -> None:
+    def _judge(self, line: Line, permit: Permit, fault: type[BaseException] | None, begun: float) -> None:
         now = self._clock()
+        blamed = self._blames(fault, begun)
         if fault is None:
-            breaker.succeeded(permit, now - begun, now)
-        elif self._blames(fault, begun):
-            breaker.failed(permit, now)
+            line.breaker.succeeded(permit, now - begun, now)
+            line.room.answered()
+        elif blamed:
+            line.breaker.failed(permit, now)
         else:
-            breaker.abandoned(permit)
+            line.breaker.abandoned(permit)
+        if blamed or fault is NoEndpoint:
+            line.room.failed(now)
+        line.wake()
 
     def _blames(self, fault: type[BaseException] | None, begun: float) -> bool:
         """Whether a fault speaks against the upstream.
@@ -170,26 +165,9 @@ class Caller:
 
 
 def _may_repeat(route: RouteConfig, call: Call, failure: Failure) -> bool:
-    return may_repeat(failure, call.method, keyed=_keyed(call), allowed=route.retry)
+    return may_repeat(failure, call.method, keyed=call.keyed, allowed=route.retry)
 
 
-def _keyed(call: Call) -> bool:
-    return any(name == "idempotency-key" for name, _ in call.headers)
-
-
-def _refusal(route: RouteConfig, call: Call, error: BaseException) -> Problem | None:
-    """Return what a failed call is answered with; `retryable` only if a repeat is harmless."""
-    harmless = call.method in SAFE_METHODS or _keyed(call)
-    if isinstance(error, NoEndpoint):
-        return _problem("upstream-unavailable", f"{route.upstream} has no ready endpoint.", retryable=True)
-    if isinstance(error, CallFailed) and error.failure is Failure.UNSENT:
-        return _problem("upstream-unavailable", f"{route.upstream} took no connection.", retryable=True)
-    if isinstance(error, CallFailed):
-        return _problem("bad-gateway", f"{route.upstream} broke off before it answered.", retryable=harmless)
-    if isinstance(error, TimeoutError):
-        return _problem("upstream-timeout", f"{route.upstream} did not answer in time.", retryable=harmless)
-    return None
-
-
-def _problem(slug: str, detail: str, *, retryable: bool) -> Problem:
-    return Problem(slug, PROBLEMS[slug].status, detail, retryable=retryable, retry_after=RETRY_AFTER_SECONDS)
+def _patience() -> float:
+    """Seconds that a call can wait before it must be made."""
+    return request_context.remaining(LONGEST_SECONDS) - MARGIN_SECONDS

@@ -1,6 +1,6 @@
 """What the gateway counts beyond the rate, errors and duration of every route."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 REFUSED = Counter(
     "hcs_gateway_refused_total",
@@ -24,3 +24,18 @@ ENDPOINTS = Gauge(
 )
 BREAKERS = Gauge("hcs_gateway_breakers_open", "Routes whose circuit breaker refuses calls now.")
 CLIENTS = Gauge("hcs_gateway_rate_limited_clients", "Clients whose token bucket is in memory.")
+HELD = Gauge(
+    "hcs_gateway_held", "Writes with an Idempotency-Key that wait now until their upstream can take them.", ["upstream"]
+)
+HELD_SECONDS = Histogram(
+    "hcs_gateway_held_seconds",
+    "How long writes were held, from the first refusal or failure to their answer.",
+    ["upstream"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60),
+)
+GIVEN_UP = Counter(
+    "hcs_gateway_held_given_up_total",
+    "Writes with an Idempotency-Key that were refused all the same: their deadline came (late), no place was left"
+    " (full), or the upstream had been silent for 30 s (hopeless).",
+    ["upstream", "reason"],
+)

@@ -13,9 +13,10 @@ import structlog
 from hcs_services import request_context
 from hcs_services.gateway import body, headers, metrics
 from hcs_services.gateway.body import BodyTooLarge, ClientLeft
-from hcs_services.gateway.calling import Answer, Caller
+from hcs_services.gateway.calling import Caller
 from hcs_services.gateway.client_address import Client, TrustedProxies
 from hcs_services.gateway.config import GatewayConfig, RouteConfig
+from hcs_services.gateway.outcome import Answer
 from hcs_services.gateway.rate_limit import Quota, RateLimiter, address_key, credential_key
 from hcs_services.gateway.routing import MethodNotAllowed
 from hcs_services.gateway.upstream import Call, Upstream

@@ -35,6 +35,21 @@ class Call:
     headers: list[tuple[str, str]]
     body: bytes
 
+    @property
+    def keyed(self) -> bool:
+        """Whether it has an Idempotency-Key."""
+        return any(name == "idempotency-key" for name, _ in self.headers)
+
+    @property
+    def keyed_write(self) -> bool:
+        """Whether it can be made later, or again, without harm to what it writes."""
+        return self.method == "POST" and self.keyed
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory, but for what each object costs."""
+        return len(self.target) + len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+
 
 class CallFailed(Exception):
     """No answer came from an endpoint; `failure` says whether it may have acted."""

@@ -1,10 +1,10 @@
 """The circuit breaker's states, and that it can always close again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State
+from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State, Wait
 
 pytestmark = pytest.mark.unit
 POLICY = BreakerPolicy(
@@ -132,6 +132,7 @@ def test_results_of_calls_admitted_before_it_opened_are_ignored() -> None:
     assert breaker.state is State.HALF_OPEN
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.floats(0, 3), st.sampled_from(["fail", "slow", "well", "abandon", "hang"])), max_size=200
@@ -165,3 +166,116 @@ def report(breaker: Breaker, permit: Permit, outcome: str, now: float, hanging: 
         hanging.append(permit)
     else:
         breaker.succeeded(permit, SLOW if outcome == "slow" else FAST, now)
+
+
+def held(breaker: Breaker, now: float) -> Permit:
+    permit = breaker.admit_held(now)
+    assert isinstance(permit, Permit)
+    return permit
+
+
+def crawled_open() -> Breaker:
+    breaker = Breaker(POLICY)
+    succeed(breaker, 0.0, 4, seconds=SLOW)
+    return breaker
+
+
+def test_a_held_call_scouts_a_circuit_at_once_that_slow_answers_opened() -> None:
+    assert isinstance(crawled_open().admit_held(0.0), Permit)
+
+
+def test_after_a_failure_the_next_scout_waits_as_long_as_a_call_may_take() -> None:
+    breaker = opened()
+    assert breaker.admit_held(0.4) == Wait(0.6)
+    breaker.failed(held(breaker, 1.0), 1.5)
+    assert breaker.admit_held(2.0) == Wait(0.5)
+
+
+def test_while_a_scout_is_out_the_next_one_waits() -> None:
+    breaker = crawled_open()
+    held(breaker, 0.0)
+    assert breaker.admit_held(0.25) == Wait(0.75)
+
+
+def test_never_more_scouts_are_out_than_probes() -> None:
+    breaker = crawled_open()
+    held(breaker, 0.0)
+    held(breaker, 1.0)
+    assert breaker.admit_held(2.0) == Wait(3.0)
+
+
+def test_a_slow_scout_sends_the_next_one_at_once() -> None:
+    breaker = crawled_open()
+    breaker.succeeded(held(breaker, 0.0), SLOW, 0.5)
+    assert isinstance(breaker.admit_held(0.5), Permit)
+    assert breaker.state is State.OPEN
+
+
+def test_a_scout_that_is_well_is_the_first_probe() -> None:
+    breaker = crawled_open()
+    states = []
+    for now in (0.1, 0.3):
+        breaker.succeeded(held(breaker, now), FAST, now)
+        states.append(breaker.state)
+    assert states == [State.HALF_OPEN, State.RAMPING]
+
+
+def test_scouts_do_not_let_others_in() -> None:
+    breaker = crawled_open()
+    held(breaker, 0.0)
+    assert breaker.admit(0.5) == Refused(retry_after=5)
+
+
+def test_an_abandoned_scout_makes_room_for_another() -> None:
+    breaker = crawled_open()
+    for second in range(4):
+        breaker.abandoned(held(breaker, float(second)))
+
+
+def test_of_the_held_only_a_few_are_under_way_and_quick_answers_make_them_more() -> None:
+    breaker = Breaker(POLICY)
+    first = [held(breaker, 0.0), held(breaker, 0.0)]
+    assert breaker.admit_held(0.0) == Wait(POLICY.open_for)
+    for permit in first:
+        breaker.succeeded(permit, FAST, 0.1)
+    assert [isinstance(breaker.admit_held(0.2), Permit) for _ in range(5)] == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize("outcome", ["slow", "fail"])
+def test_a_slow_or_failed_answer_makes_them_fewer(outcome: str) -> None:
+    breaker = Breaker(BreakerPolicy(min_requests=100, half_open_probes=2))
+    for _ in range(4):
+        breaker.succeeded(held(breaker, 0.0), FAST, 0.1)
+    report(breaker, held(breaker, 0.2), outcome, 0.3, [])
+    assert [isinstance(breaker.admit_held(0.4), Permit) for _ in range(4)] == [True] * 3 + [False]
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 3), st.booleans(), st.sampled_from(["fail", "slow", "well", "abandon", "hang"])),
+        max_size=200,
+    )
+)
+def test_whatever_happened_held_calls_alone_close_it_once_they_are_well(
+    steps: list[tuple[float, bool, str]],
+) -> None:
+    breaker, now = Breaker(POLICY), 0.0
+    hanging: list[Permit] = []
+    for pause, waits, outcome in steps:
+        now += pause
+        permit = breaker.admit_held(now) if waits else breaker.admit(now)
+        if isinstance(permit, Permit):
+            report(breaker, permit, outcome, now, hanging)
+        elif isinstance(permit, Wait):
+            assert 0 < permit.seconds <= POLICY.open_for
+    for permit in hanging:
+        breaker.abandoned(permit)
+    # as long as a scout may be put off, and then two probes, one after the other
+    for _ in range(2 + POLICY.half_open_probes):
+        verdict = breaker.admit_held(now)
+        if isinstance(verdict, Wait):
+            now += verdict.seconds
+        else:
+            breaker.succeeded(verdict, FAST, now)
+    assert breaker.state in {State.RAMPING, State.CLOSED}

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from tests.unit.gateway.loopback import Door, Got, Request, Service, answer, gateway, until
 
+from hcs_services.gateway import metrics
+
 pytestmark = pytest.mark.unit
 ORDER = "/api/v1/orders/1"
 BUSY = answer(b"{}", "503 Service Unavailable", Retry_After="1")
@@ -92,6 +94,33 @@ async def test_a_route_that_is_well_again_is_opened_again() -> None:
             well = 0
             while well < 10:  # in a row: no share is held back any more
                 well = well + 1 if (await calls(door, 1))[0].status == 200 else 0
+
+
+async def test_a_keyed_write_waits_for_a_service_that_is_busy_and_is_then_answered() -> None:
+    service = Service(BUSY)
+    async with gateway(service, circuitBreaker={"minRequests": 4, "openFor": 60}) as door:
+        await calls(door, 4, "/api/v1/orders", "POST")
+        order = asyncio.ensure_future(door.call("POST", "/api/v1/orders", headers={"Idempotency-Key": "k"}))
+        others = await calls(door, 2, "/api/v1/orders", "POST")
+        assert not order.done()
+        service.reply = answer(b"{}", "201 Created")
+        got = await order
+    assert [each.slug for each in others] == ["circuit-open"] * 2
+    assert got.status == 201
+    assert [request.headers.get("idempotency-key") for request in service.requests] == [None] * 4 + ["k"] * (
+        len(service.requests) - 4
+    )
+
+
+async def test_a_client_that_hangs_up_while_it_is_held_is_held_no_longer() -> None:
+    service = Service(BUSY)
+    held = metrics.HELD.labels("write-api")
+    async with gateway(service, circuitBreaker={"minRequests": 4, "openFor": 60}) as door:
+        await calls(door, 4, "/api/v1/orders", "POST")
+        order = asyncio.ensure_future(door.call("POST", "/api/v1/orders", headers={"Idempotency-Key": "k"}))
+        await until(lambda: held._value.get() == 1)
+        order.cancel()
+        await until(lambda: held._value.get() == 0)
 
 
 async def test_a_503_that_states_a_lasting_fact_does_not_open_the_circuit() -> None:

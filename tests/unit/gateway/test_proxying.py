@@ -243,10 +243,11 @@ async def test_a_lost_conditional_change_is_never_made_twice(method: str) -> Non
     assert sum(len(service.requests) for service in dying) == 1
 
 
-async def test_a_second_loss_is_the_answer() -> None:
+async def test_a_second_loss_is_the_answer_where_there_is_no_time_to_wait() -> None:
     dying = [Service(hang_up), Service(hang_up), Service(hang_up)]
+    fields = {"Idempotency-Key": "k", "X-Request-Timeout": "1500"}
     async with gateway(*dying) as door:
-        got = await door.call("POST", "/api/v1/orders", headers={"Idempotency-Key": "k"})
+        got = await door.call("POST", "/api/v1/orders", headers=fields)
     assert (got.status, got.slug, got.problem["retryable"]) == (502, "bad-gateway", True)
     assert sum(len(service.requests) for service in dying) == 2
 
