@@ -21,6 +21,7 @@ from tests.engine.write_api.cutting_proxy import CuttingProxy
 from hcs_services import idempotency, models
 from hcs_services.cache.entry import Change
 from hcs_services.database.connection import Connection, account, open_connection
+from hcs_services.database.errors import Meaning, meaning
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import REPEATS
 from hcs_services.identifiers import parse_order_id
@@ -133,6 +134,25 @@ async def test_a_commit_whose_answer_is_lost_is_settled_to_one_order(
     assert [document["version"]] == [row["ver"] for row in found]
     left = rows(mysql_group, "SELECT stock FROM hcs.products WHERE product_id = %s", product_id)[0]["stock"]
     assert left == 9
+
+
+async def test_closing_a_connection_wakes_the_statement_that_a_hung_server_owes(
+    mysql_group: MysqlGroup, tier_environment: Callable[[str], dict[str, str]]
+) -> None:
+    environment = tier_environment("write-api")
+    host, folder = environment["DATABASE_MEMBERS_HOST"], Path(environment["HCS_CREDENTIALS_DIR"])
+    login = account(Settings(database_members_host=host, credentials_dir=folder), "hcs_app", host=host)
+    connection = await open_connection(login, mysql_group.primary.host, connect_seconds=20)
+    mysql_group.primary.container.pause()
+    try:
+        statement = asyncio.ensure_future(connection.fetch_one("SELECT 1"))
+        await asyncio.sleep(0.2)
+        connection.close()
+        done, _ = await asyncio.wait([statement], timeout=login.statement_seconds / 2)
+    finally:
+        mysql_group.primary.container.unpause()
+    assert done == {statement}
+    assert meaning(statement.exception() or AssertionError()) is Meaning.LOOK_AGAIN
 
 
 async def test_a_cancelled_request_leaves_its_commit_alone(
