@@ -83,7 +83,7 @@ class CircuitBreaker(Model):
     slow_ratio: float = Field(0.8, gt=0, le=1)
     """Share of slow requests that opens the breaker."""
     open_for: FromMillisecond = "5s"
-    """Until the first probes."""
+    """Until the first probes. Writes with an Idempotency-Key wait meanwhile, and a few of them probe sooner."""
     half_open_probes: int = Field(5, ge=1, le=100)
     """Probes that must succeed before the breaker closes."""
 

@@ -154,7 +154,6 @@ class Connection:
         closing asks the server for a farewell, which one that hangs in a COMMIT does not give.
         """
         self.broken = True
-        transport = self._raw._transport  # noqa: SLF001 - the driver's own close waits for the server's farewell
         self._raw.close()
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
