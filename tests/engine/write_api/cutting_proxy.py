@@ -1,4 +1,7 @@
-"""A TCP proxy that can lose one direction of its connections and then cut them: how a COMMIT's outcome gets unknown."""
+"""A TCP proxy that can lose one direction of its connections and then cut them: how a COMMIT's outcome gets unknown.
+
+It can also refuse to connect for a while, as a server does that was killed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import Self
 
 
 class CuttingProxy:
-    """Forwards to (host, port). `lose_answers` and `lose_requests` swallow bytes from now on; `cut` closes everything."""
+    """Forwards to (host, port). `lose_answers` and `lose_requests` swallow bytes from now on; `cut` closes everything.
+
+    While `down` is set, each new connection is reset.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -17,6 +23,7 @@ class CuttingProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.lose_answers = False
         self.lose_requests = False
+        self.down = False
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -40,6 +47,9 @@ class CuttingProxy:
         self.lose_answers = self.lose_requests = False
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.transport.abort()
+            return
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
         self._writers |= {writer, upstream_writer}
         for source, sink, answers in ((reader, upstream_writer, False), (upstream_reader, writer, True)):
