@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.port import Document, Kube
 
@@ -50,6 +51,11 @@ def scaled(move: Move) -> Event:
     numbers = move.reason.message.partition(": ")[2] or move.reason.message
     name = f"{move.tier[0].upper()}{move.tier[1:]}"
     return Event("Normal", f"Scaled{name}", f"{move.before} -> {move.after}: {numbers}")
+
+
+def led(change: PrimaryChange) -> Event:
+    """Tell of a new primary, of the old one, and why."""
+    return Event("Normal", "PrimaryChanged", f"{change.old} -> {change.new}: {change.why}")
 
 
 def healed(change: str) -> Event:

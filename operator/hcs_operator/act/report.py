@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hcs_operator.act.carry_out import Done, Hands
-from hcs_operator.act.events import Event, emit, transitions
+from hcs_operator.act.events import Event, emit, led, transitions
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import SpecProblem, Stack
 from hcs_operator.decide.plan import Plan, Seen
@@ -30,9 +30,15 @@ async def report(hands: Hands, body: Document, stack: Stack, seen: Seen, plan: P
         problems=done.problems,
     )
     status = render(stack, outlook)
-    await _write(hands, body, status, done.events, seen.snapshot.now)
+    await _write(hands, body, status, (*done.events, *told(plan)), seen.snapshot.now)
     reconciling = (entry["status"] for entry in status["conditions"] if entry["type"] == "Reconciling")
     return not done.changed and next(reconciling, "False") == "False"
+
+
+def told(plan: Plan) -> Iterable[Event]:
+    """Return the events of what the database did by itself since the last status."""
+    if plan.database.change is not None:
+        yield led(plan.database.change)
 
 
 async def report_problem(hands: Hands, body: Document, problem: SpecProblem, now: float) -> None:

@@ -65,6 +65,15 @@ class ClaimStatus(Model):
     """Pods that may hold an acknowledged write."""
 
 
+class HandOverStatus(Model):
+    """A hand-over that was asked of the primary, until somebody leads again."""
+
+    to: str
+    """Pod that is to lead."""
+    why: str
+    """For what, in words."""
+
+
 class DatabaseStatus(Model):
     """The database."""
 
@@ -73,7 +82,11 @@ class DatabaseStatus(Model):
     bootstrapped: bool
     """Whether the group was founded; never again then."""
     current_primary: str
-    """Pod that takes writes."""
+    """Pod that takes writes; absent while none does."""
+    last_primary: str
+    """Pod that took writes last; told while none does."""
+    hand_over: HandOverStatus
+    """The hand-over under way."""
     safe_to_lose_primary: bool
     """Whether losing the primary loses nothing acknowledged."""
     safe_to_lose_primary_reason: str

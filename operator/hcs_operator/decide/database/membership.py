@@ -98,7 +98,7 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
         successor = _successor(view, leader)
         if successor is None or successor.facts is None:
             return Membership(None, "ShrinkGroup", "no member that stays is ONLINE and could lead")
-        step = hand_over(leader.instance, successor)
+        step = hand_over(leader.instance, successor, "it handed over before it leaves the group")
         return Membership(step, "ShrinkGroup", f"{successor.instance.name} takes over the lead")
     gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
     if gone:
@@ -122,10 +122,10 @@ def successors(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
     return sorted(staying, key=lambda it: it.facts.applier_queue if it.facts else 0)
 
 
-def hand_over(leader: Instance, successor: InstanceView) -> HandOver:
+def hand_over(leader: Instance, successor: InstanceView, why: str) -> HandOver:
     """Have another ONLINE member lead."""
     assert successor.facts is not None
-    return HandOver(leader, successor.instance, successor.facts.server_uuid)
+    return HandOver(leader, successor.instance, successor.facts.server_uuid, why)
 
 
 def _alone(view: DatabaseView, leader: InstanceView) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.decide.database.steps import Step
 
 Labels = Mapping[str, Mapping[str, str | None]]
@@ -31,6 +32,8 @@ class DatabasePlan:
     """`status.database` without the claim, which is written by the step `Claim` alone."""
     journal: Mapping[str, Any] | None = None
     """`status.journal` of the multi-step operation under way: operation, instance, step, startedAt."""
+    change: PrimaryChange | None = None
+    """Another instance leads than the last that was known to; told once, as the status of this look has its name."""
     primary_ready: bool = False
     """A member leads a majority, takes writes, and has its accounts: the schema migration may run."""
     readers_ready: int = 0

@@ -11,6 +11,7 @@ from hcs_operator.decide.database.copying import Care, donors, source
 from hcs_operator.decide.database.drain import drain
 from hcs_operator.decide.database.founding import STARTING, founding
 from hcs_operator.decide.database.journal import ReaderJudgements, entry, started
+from hcs_operator.decide.database.lead import changed, told
 from hcs_operator.decide.database.members import Company
 from hcs_operator.decide.database.membership import membership
 from hcs_operator.decide.database.outcome import DatabasePlan, Finding
@@ -47,10 +48,12 @@ def plan(
         finding = _group(view, leader, claim, members)
     rolling = roll(view, leader, _settled(view, readers))
     report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible())
+    steps = _steps(finding, members, readers, rolling.step)
     return DatabasePlan(
-        steps=_steps(finding, members, readers, rolling.step),
+        steps=steps,
         labels=labels(report),
-        status=status(report, claim, bootstrapped=bootstrapped or leader is not None),
+        status=status(report, claim, told(steps, leader, previous), bootstrapped=bootstrapped or leader is not None),
+        change=changed(view, leader, previous),
         journal=entry(finding.operation or _copied(members), readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),

@@ -43,7 +43,8 @@ def roll(view: DatabaseView, leader: InstanceView | None, settled: frozenset[str
         return Roll(pending=pending)
     others = successors(view, leader)
     if stale[0] is leader and others:
-        return Roll(hand_over(leader.instance, others[0]), pending)
+        why = "it handed over before its pod is made anew from the changed template"
+        return Roll(hand_over(leader.instance, others[0], why), pending)
     return Roll(_recreate(view, stale[0], "its template was changed"), pending)
 
 

@@ -91,6 +91,8 @@ class HandOver:
     successor: Instance
     uuid: str
     """The successor's server_uuid."""
+    why: str = field(default="it handed over", compare=False)
+    """For the event that tells of the new primary."""
 
 
 @dataclass(frozen=True)
