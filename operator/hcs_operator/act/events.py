@@ -58,6 +58,11 @@ def led(change: PrimaryChange) -> Event:
     return Event("Normal", "PrimaryChanged", f"{change.old} -> {change.new}: {change.why}")
 
 
+def refused(why: str) -> Event:
+    """Tell of a hand-over that was asked for and is not made."""
+    return Event("Warning", "PromotionRefused", why)
+
+
 def healed(change: str) -> Event:
     """Tell of a child that was edited or deleted by hand and put right."""
     return Event("Normal", "Healed", change)

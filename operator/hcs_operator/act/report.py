@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hcs_operator.act.carry_out import Done, Hands
-from hcs_operator.act.events import Event, emit, led, transitions
+from hcs_operator.act.events import Event, emit, led, refused, transitions
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import SpecProblem, Stack
 from hcs_operator.decide.plan import Plan, Seen
@@ -39,6 +39,8 @@ def told(plan: Plan) -> Iterable[Event]:
     """Return the events of what the database did by itself since the last status."""
     if plan.database.change is not None:
         yield led(plan.database.change)
+    if plan.database.refusal is not None:
+        yield refused(plan.database.refusal)
 
 
 async def report_problem(hands: Hands, body: Document, problem: SpecProblem, now: float) -> None:

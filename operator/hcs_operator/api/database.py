@@ -14,6 +14,8 @@ ROLE_LABEL = "highconcurrency.dev/role"
 """On pods: primary or secondary; the Service `<stack>-primary` selects by it."""
 READ_LABEL = "highconcurrency.dev/read"
 """On pods: eligible; the Service `<stack>-read` selects by it."""
+PROMOTE = "highconcurrency.dev/promote"
+"""Annotation on the custom resource: the member that is to lead."""
 TEMPLATE_HASH = "highconcurrency.dev/template-hash"
 """Annotation on pod templates: all that matters to mysqld, the agent's image left out."""
 
@@ -179,6 +181,10 @@ class DatabaseView:
     """Seconds; `spec.readReplicas.maxLag`."""
     drain_timeout: float
     """Seconds; `spec.autoscaling.readReplicas.scaleIn.drainTimeout`."""
+    promote: str = ""
+    """The member that is to lead, by the resource's annotation; empty when none is asked for."""
+    paused: bool = False
+    """Nothing is changed."""
     instances: tuple[InstanceView, ...] = ()
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
     kept: tuple[str, ...] = ()

@@ -6,12 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hcs_operator.api.database import PROMOTE
 from hcs_operator.api.model import Model, Text
 from hcs_operator.api.names import LONGEST_STACK_NAME, Names
 from hcs_operator.api.spec_autoscaling import Autoscaling
 from hcs_operator.api.spec_engines import Cache, Database, ObjectStore, Queue, ReadReplicas
 from hcs_operator.api.spec_gateway import Gateway
 from hcs_operator.api.spec_tiers import PodTemplate, ReadApi, Replicated, Workers
+
+LONGEST_NAME = 64
+"""Characters of an instance's name that are read from an annotation: one more than any has."""
 
 
 class Images(Model):
@@ -82,6 +86,8 @@ class Stack:
     spec: StackSpec
     status: Mapping[str, Any] = field(default_factory=dict)
     """As it is in the API server."""
+    promote: str = ""
+    """The annotation highconcurrency.dev/promote, cut to a name's length."""
 
     @property
     def names(self) -> Names:
@@ -115,6 +121,7 @@ def parse_stack(body: Mapping[str, Any]) -> Stack | SpecProblem:
         generation=int(metadata.get("generation", 1)),
         spec=spec,
         status=body.get("status") or {},
+        promote=(metadata.get("annotations") or {}).get(PROMOTE, "").strip()[:LONGEST_NAME],
     )
 
 

@@ -74,6 +74,19 @@ class HandOverStatus(Model):
     """For what, in words."""
 
 
+class PromotionStatus(Model):
+    """What became of the annotation highconcurrency.dev/promote; each value is one wish."""
+
+    instance: str
+    """The value."""
+    state: str
+    """Waiting, Done or Refused; after the last two the value asks for nothing more."""
+    reason: str
+    """Why, in words."""
+    since: str
+    """When it was first seen."""
+
+
 class DatabaseStatus(Model):
     """The database."""
 
@@ -87,6 +100,8 @@ class DatabaseStatus(Model):
     """Pod that took writes last; told while none does."""
     hand_over: HandOverStatus
     """The hand-over under way."""
+    promotion: PromotionStatus
+    """The hand-over that was asked for by annotation."""
     safe_to_lose_primary: bool
     """Whether losing the primary loses nothing acknowledged."""
     safe_to_lose_primary_reason: str

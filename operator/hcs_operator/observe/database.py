@@ -44,6 +44,14 @@ class Wishes(Protocol):
         """Seconds after which a leaving reader goes although reads still run on it."""
 
     @property
+    def promote(self) -> str:
+        """The member that is to lead, on request."""
+
+    @property
+    def paused(self) -> bool:
+        """Nothing is changed."""
+
+    @property
     def credentials_secret(self) -> str:
         """Name of the Secret with the accounts' passwords."""
 
@@ -74,6 +82,8 @@ async def look(
         members_wanted=wishes.members,
         max_lag=wishes.max_lag,
         drain_timeout=wishes.drain_timeout,
+        promote=wishes.promote,
+        paused=wishes.paused,
         instances=tuple(views[instance.name] for _, instance in instances),
         revisions=_revisions(wishes.name, live),
         kept=_kept(wishes.name, claims),

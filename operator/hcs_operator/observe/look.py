@@ -36,6 +36,8 @@ class Wishes:
     members: int
     max_lag: float
     drain_timeout: float
+    promote: str
+    paused: bool
     credentials_secret: str
 
 
@@ -79,5 +81,7 @@ def wishes(stack: Stack) -> Wishes:
         members=stack.spec.database.members,
         max_lag=seconds(stack.spec.read_replicas.max_lag),
         drain_timeout=seconds(stack.spec.autoscaling.read_replicas.scale_in.drain_timeout),
+        promote=stack.promote,
+        paused=stack.spec.paused,
         credentials_secret=reference.name if reference else stack.names.database_secret,
     )

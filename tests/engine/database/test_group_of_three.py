@@ -226,3 +226,33 @@ def test_a_hand_over_is_a_step_of_the_operator_too(trio: Trial) -> None:
     trio.perform(HandOver(trio.instance(first), trio.instance(other), uuid))
     until("the other leads", lambda: leader(trio) is other, 10)
     assert all_online(trio)
+
+
+def test_a_request_hands_over_once_and_a_later_failover_stands(trio: Trial) -> None:
+    first = leader(trio)
+    other = next(pod for pod in members(trio) if pod is not first)
+    changes: list[tuple[str, str]] = []
+
+    def done(planned: DatabasePlan) -> bool:
+        changes.extend([(planned.change.old, planned.change.new)] if planned.change else [])
+        record = planned.status.get("promotion")
+        return record is not None and bool(record["state"] == "Done")
+
+    trio.converge("who leads is known", lambda planned: planned.status.get("currentPrimary") == first.name)
+    trio.wishes = replace(trio.wishes, promote=other.name)
+    with writing(trio, 6000) as acknowledged:
+        until("rows are written", lambda: len(acknowledged) > 20, 10)
+        trio.converge("the one that was asked for leads", done, 30)
+        assert changes == [(first.name, other.name)]
+        seen = len(acknowledged)
+        until("rows are written there", lambda: len(acknowledged) > seen + 20, 20)
+        other.container.kill()
+        until("another one leads", lambda: leader(trio) is not other, 30)
+        trio.revive()
+        until("it joins again by itself", lambda: all_online(trio), 90)
+        follower = leader(trio)
+        made = trio.converge("all is at rest", of_three(trio), 30)
+    assert made.status["promotion"]["state"] == "Done"
+    assert leader(trio) is follower is not other
+    trio.wishes = replace(trio.wishes, promote="")
+    check(trio, acknowledged)

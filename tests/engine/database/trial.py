@@ -61,6 +61,8 @@ class Wishes:
     members: int = 1
     max_lag: float = 5.0
     drain_timeout: float = 60.0
+    promote: str = ""
+    paused: bool = False
 
     @property
     def credentials_secret(self) -> str:

@@ -24,6 +24,15 @@ class ReaderJudgements(NamedTuple):
         """Name the readers that may serve; one that is to leave may not."""
         return frozenset(name for name, it in self.verdicts.items() if it.eligible and name not in self.drains)
 
+    def drained(self, leaving: frozenset[str]) -> frozenset[str]:
+        """Name those of the leaving that may go; one without a pod is not asked."""
+        return frozenset(name for name in leaving if name not in self.drains or self.drains[name].done)
+
+    def lags(self, leaving: frozenset[str]) -> dict[str, float]:
+        """Return the seconds by which those that stay are behind, where anything tells."""
+        known = {name: it.lag for name, it in self.verdicts.items() if name not in leaving}
+        return {name: lag for name, lag in known.items() if lag is not None}
+
 
 def entry(
     group: tuple[str, str, str] | None,
@@ -41,15 +50,25 @@ def entry(
     if operation is None:
         return None
     kind, instance, step = operation
-    since = datetime.fromtimestamp(started(before, kind, instance, now), UTC)
-    return {"operation": kind, "instance": instance, "step": step, "startedAt": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    since = stamp(started(before, kind, instance, now))
+    return {"operation": kind, "instance": instance, "step": step, "startedAt": since}
 
 
 def started(journal: Journal | None, operation: str, instance: str, now: float) -> float:
     """Return when this operation began (Unix seconds); `now` when the journal does not know it."""
     if journal and journal["operation"] == operation and journal["instance"] == instance:
-        return datetime.fromisoformat(journal["startedAt"]).timestamp()
+        return moment(journal["startedAt"])
     return now
+
+
+def stamp(at: float) -> str:
+    """Unix seconds → `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> float:
+    """`2026-01-31T12:00:00Z` → Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _operation(

@@ -34,6 +34,8 @@ class DatabasePlan:
     """`status.journal` of the multi-step operation under way: operation, instance, step, startedAt."""
     change: PrimaryChange | None = None
     """Another instance leads than the last that was known to; told once, as the status of this look has its name."""
+    refusal: str | None = None
+    """Why a hand-over that was asked for is refused, in words; told once, as the status of this look has it."""
     primary_ready: bool = False
     """A member leads a majority, takes writes, and has its accounts: the schema migration may run."""
     readers_ready: int = 0

@@ -15,6 +15,7 @@ from hcs_operator.decide.database.lead import changed, told
 from hcs_operator.decide.database.members import Company
 from hcs_operator.decide.database.membership import membership
 from hcs_operator.decide.database.outcome import DatabasePlan, Finding
+from hcs_operator.decide.database.promotion import Promotion, promotion
 from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import roll
@@ -46,24 +47,34 @@ def plan(
         members = _members(view, leader, claim["groupName"], failed)
         readers.cares.update(_cares(view, leader, claim["groupName"], readers, failed, members))
         finding = _group(view, leader, claim, members)
+    asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
     rolling = roll(view, leader, _settled(view, readers))
     report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible())
-    steps = _steps(finding, members, readers, rolling.step)
+    steps = _steps((finding.step, asked.step), members, readers, rolling.step)
     return DatabasePlan(
         steps=steps,
         labels=labels(report),
-        status=status(report, claim, told(steps, leader, previous), bootstrapped=bootstrapped or leader is not None),
+        status=_status(report, previous, steps, asked),
         change=changed(view, leader, previous),
-        journal=entry(finding.operation or _copied(members), readers, rolling.pending, journal, now),
+        refusal=asked.refusal,
+        journal=entry(finding.operation or asked.operation or _copied(members), readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),
-        drained=frozenset(name for name in leaving if name not in readers.drains or readers.drains[name].done),
-        lags={name: it.lag for name, it in readers.verdicts.items() if it.lag is not None and name not in leaving},
+        drained=readers.drained(leaving),
+        lags=readers.lags(leaving),
         waiting=_waiting(finding, leader, bootstrapped=bootstrapped),
         problem=finding.problem or rolling.problem or _first_problem({**members, **readers.cares}),
         durability=durability(report),
         replication=replication(report),
     )
+
+
+def _status(
+    report: Report, previous: Mapping[str, Any], steps: tuple[Step, ...], asked: Promotion
+) -> Mapping[str, Any]:
+    bootstrapped = bool(previous.get("bootstrapped")) or report.leader is not None
+    found = status(report, previous.get("claim"), bootstrapped=bootstrapped) | told(steps, report.leader, previous)
+    return found | ({"promotion": asked.record} if asked.record else {})
 
 
 def _waiting(finding: Finding, leader: InstanceView | None, *, bootstrapped: bool) -> Reason | None:
@@ -87,10 +98,10 @@ def _copied(members: Mapping[str, Care]) -> tuple[str, str, str] | None:
 
 
 def _steps(
-    finding: Finding, members: Mapping[str, Care], readers: ReaderJudgements, recreate: Step | None
+    group: tuple[Step | None, ...], members: Mapping[str, Care], readers: ReaderJudgements, recreate: Step | None
 ) -> tuple[Step, ...]:
     """Order what is due: the group first, then readers; a pod is made anew only in a look that asks for no more."""
-    due: list[Step | None] = [finding.step, *(it.step for it in members.values())]
+    due: list[Step | None] = [*group, *(it.step for it in members.values())]
     due += [*(it.step for it in readers.cares.values()), *(it.step for it in readers.drains.values())]
     steps = tuple(step for step in due if step is not None)
     return steps or ((recreate,) if recreate else ())

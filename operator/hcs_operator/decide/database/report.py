@@ -46,15 +46,12 @@ def _role(report: Report, it: InstanceView) -> str | None:
     return "secondary" if member and it.facts and it.facts.group.role == "SECONDARY" else None
 
 
-def status(
-    report: Report, claim: Mapping[str, Any] | None, lead: Mapping[str, Any], *, bootstrapped: bool
-) -> Mapping[str, Any]:
-    """Return `status.database` without the claim; nothing in it changes at every look. `lead` is `lead.told`'s."""
+def status(report: Report, claim: Mapping[str, Any] | None, *, bootstrapped: bool) -> dict[str, Any]:
+    """Return `status.database` without the claim and who leads; nothing in it changes at every look."""
     safe, why = _safe_to_lose_primary(report)
     return {
         **({"groupName": claim["groupName"]} if claim else {}),
         "bootstrapped": bootstrapped,
-        **lead,
         "safeToLosePrimary": safe,
         "safeToLosePrimaryReason": why,
         "instances": [_instance(report, it) for it in report.view.instances],
