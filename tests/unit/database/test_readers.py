@@ -148,6 +148,13 @@ def test_a_reader_with_transactions_of_its_own_is_named_and_left_alone() -> None
     assert f"{OTHER_GROUP}:1-2" in found.problem.message
 
 
+def test_what_the_new_primary_has_received_and_not_yet_applied_is_no_transaction_of_a_readers_own() -> None:
+    applying = replace(PRIMARY, received=f"{GROUP}:11-20")
+    found = planned(reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-20")), primary=applying)
+    assert found.problem is None
+    assert found.readers_ready == 1
+
+
 def test_a_reader_that_cannot_apply_is_named_and_left_alone() -> None:
     broken = replace(CHANNEL, applying=False, error_number=1062, error="Duplicate entry '7' for key 'PRIMARY'")
     found = planned(reader(replace(FOLLOWING, channel=broken)))

@@ -11,6 +11,7 @@ from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Inst
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.copying import Care, cloning, copy, donors, source
 from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.members import held
 from hcs_operator.decide.database.steps import Close, Follow, Resume
 
 _ACCESS_DENIED = 1045
@@ -107,7 +108,7 @@ def _follow(reader: Instance, source: InstanceView, around: Surroundings) -> Fol
 def _errant(facts: Facts, leader: InstanceView) -> GtidSet:
     if leader.facts is None:
         return GtidSet()
-    return GtidSet.parse(facts.gtid_executed) - GtidSet.parse(leader.facts.gtid_executed)
+    return GtidSet.parse(facts.gtid_executed) - held(leader.facts)
 
 
 def _diverged(reader: InstanceView, errant: GtidSet) -> Reason:
