@@ -135,7 +135,10 @@ async def test_one_look_is_enough_to_give_up_a_primary_that_stays_silent() -> No
         assert member_of(connection).broken
 
 
-async def test_a_thawed_primary_is_not_taken_for_the_one_that_was_elected_meanwhile() -> None:
+async def test_a_thawed_primary_is_not_taken_for_the_one_that_was_elected_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(primary_finder, "PROBE_SECONDS", 60)
     group = three("b")
     group.members["a"].primary = True
     for name in "bc":
