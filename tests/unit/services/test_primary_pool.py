@@ -186,7 +186,8 @@ async def test_the_watch_notices_a_change_by_itself(monkeypatch: pytest.MonkeyPa
     watch.cancel()
 
 
-async def test_a_dead_member_delays_no_look() -> None:
+async def test_a_dead_member_delays_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(primary_finder, "PROBE_SECONDS", 60)
     group = three("c")
     group.members["a"].silent = True  # the look's probe of it would take its whole time-out
     pool = pool_of(group)
