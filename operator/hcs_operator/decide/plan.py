@@ -14,6 +14,7 @@ from hcs_operator.build import Context, Desired, desired
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
 from hcs_operator.decide.database.membership import pods_wanted
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
 from hcs_operator.decide.doubt import DATABASE, Answers, steadied
@@ -138,7 +139,7 @@ def _reminded(memory: Memory, journal: Mapping[str, str]) -> Memory:
     """Return what is remembered, with the reader that a restarted operator finds on its way out."""
     if memory.leaving is not None:
         return memory
-    going = {journal["instance"]} if journal.get("operation") == "DrainReader" else ()
+    going = {journal["instance"]} if journal.get("operation") == Operation.DRAIN_READER else ()
     return replace(memory, leaving=frozenset(going))
 
 

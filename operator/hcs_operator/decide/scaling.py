@@ -7,6 +7,7 @@ from hcs_operator.api.spec import Stack
 from hcs_operator.decide.autoscaling import readers, workers
 from hcs_operator.decide.autoscaling.readers import ReaderSamples, ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerSamples, WorkerState
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.laws import reader_law, worker_law
 
@@ -109,7 +110,7 @@ def _brake(stack: Stack, database: DatabasePlan) -> str | None:
     for reader, lag in database.lags.items():
         if lag > limit:
             return f"{reader} lags by {lag:.0f} s (brake at {limit:g} s)"
-    if database.journal is not None and database.journal["operation"] != "DrainReader":
+    if database.journal is not None and database.journal["operation"] != Operation.DRAIN_READER:
         return f"the database is busy with {database.journal['operation']} of {database.journal['instance']}"
     return None if database.primary_ready else "the database has no primary"
 

@@ -16,10 +16,10 @@ from hcs_operator.api.names import (
     WRITE_API,
 )
 from hcs_operator.api.observed import PodView, Reason
+from hcs_operator.api.pod_problems import CREATION, IMAGE, PLACING
 from hcs_operator.api.spec import Stack
 from hcs_operator.status.facts import Facts
 
-IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 _PATIENCE = 15.0
 """Seconds for which a pod may be without a node: volumes are made and bound first."""
 _BLOCKS = {
@@ -46,7 +46,7 @@ def hopeless(facts: Facts) -> Iterator[Reason]:
 
 
 def _lasts(pod: PodView, problem: Reason, now: float) -> bool:
-    return problem.word not in {"Unschedulable", "SchedulerError"} or now - pod.created_at >= _PATIENCE
+    return problem.word not in PLACING or now - pod.created_at >= _PATIENCE
 
 
 def _told(stack: Stack, component: str, pod: PodView, problem: Reason) -> str:
@@ -60,7 +60,7 @@ def _told(stack: Stack, component: str, pod: PodView, problem: Reason) -> str:
         )
     if problem.word == "Unschedulable":
         return f"{component}: {problem.message}; make room, or change spec.{block}.resources or its template"
-    if not pod.ip or problem.word in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
+    if not pod.ip or problem.word in CREATION:
         return f"{component} cannot be started: {problem.message}"
     return (
         f"{component} does not stay up: {problem.message}; read `kubectl logs {pod.name} --all-containers --previous`"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Clone, Step
 from hcs_operator.decide.database.verdicts import secondaries
 
@@ -18,7 +19,7 @@ class Care(NamedTuple):
     state: str
     reason: str = ""
     step: Step | None = None
-    operation: str | None = None
+    operation: Operation | None = None
     """The multi-step operation it is in, for the journal."""
     problem: Reason | None = None
 
@@ -44,7 +45,7 @@ def cloning(facts: Facts | None) -> bool:
 
 def copy(recipient: InstanceView, facts: Facts, donor: InstanceView | None, replication: Access, why: str) -> Care:
     """Have it copied; `donor` is None while another copy is being made."""
-    operation = "CloneReader" if recipient.instance.role is Role.READER else "CloneMember"
+    operation = Operation.CLONE_READER if recipient.instance.role is Role.READER else Operation.CLONE_MEMBER
     if donor is None:
         return Care("Waiting", f"{why}; another copy is being made", operation=operation)
     last = facts.clone

@@ -19,6 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.api.pod_problems import CRASH
 from hcs_operator.decide.database.members import foreign
 from hcs_operator.decide.database.membership import present
 from hcs_operator.decide.database.outage import holding, lost, outage
@@ -59,7 +60,7 @@ def _silent(member: InstanceView, *, bootstrapped: bool) -> Finding:
         return Finding(waiting=Reason("MemberSilent", f"{name} does not answer yet: {reason.message}"))
     words = f"{name} does not run: {member.pod.problem.message.rstrip('.')}. "
     waiting = Reason("MemberDown", words)
-    if not bootstrapped or member.pod.problem.word not in {"CrashLoopBackOff", "Crashing"}:
+    if not bootstrapped or member.pod.problem.word not in CRASH:
         return Finding(waiting=waiting, problem=Reason("MemberDown", words + "Its pod's events and log say why."))
     remedy = (
         "If its log tells of damaged files, restore its volume from a backup; nothing was changed or deleted, and its "

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.verdicts import Verdict
 
 Journal = Mapping[str, Any]
-RECOVER = "RecoverGroup"
-"""Taking the group up again after an outage of all its members."""
 
 
 class ReaderJudgements(NamedTuple):
@@ -35,7 +34,7 @@ class ReaderJudgements(NamedTuple):
 
 
 def entry(
-    group: tuple[str, str, str] | None,
+    group: tuple[Operation, str, str] | None,
     readers: ReaderJudgements,
     rolling: tuple[str, ...],
     before: Journal | None,
@@ -72,21 +71,24 @@ def moment(text: str) -> float:
 
 
 def _operation(
-    group: tuple[str, str, str] | None, readers: ReaderJudgements, rolling: tuple[str, ...], before: Journal | None
-) -> tuple[str, str, str] | None:
+    group: tuple[Operation, str, str] | None,
+    readers: ReaderJudgements,
+    rolling: tuple[str, ...],
+    before: Journal | None,
+) -> tuple[Operation, str, str] | None:
     """Choose what is noted: what counts its own time comes before what does not."""
-    if group and group[0] == RECOVER:
+    if group and group[0] == Operation.RECOVER:
         return group
     if readers.drains:
         name = next(reversed(readers.drains))  # the highest ordinal goes first; the others wait their turn
-        return "DrainReader", name, readers.drains[name].reason
+        return Operation.DRAIN_READER, name, readers.drains[name].reason
     if group:
         return group
     for name, care in readers.cares.items():
-        copying = before and before["operation"] == "CloneReader" and before["instance"] == name
+        copying = before and before["operation"] == Operation.CLONE_READER and before["instance"] == name
         unfinished = copying and name not in readers.eligible() and care.problem is None
         if care.operation or unfinished:
-            return care.operation or "CloneReader", name, care.reason or care.state
+            return care.operation or Operation.CLONE_READER, name, care.reason or care.state
     if rolling:
-        return "RollPods", rolling[-1], f"{len(rolling)} pods to go, next {rolling[0]}"
+        return Operation.ROLL, rolling[-1], f"{len(rolling)} pods to go, next {rolling[0]}"
     return None

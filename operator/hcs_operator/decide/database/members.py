@@ -9,6 +9,7 @@ from hcs_operator.api.database import Access, Facts, InstanceView
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.copying import Care, cloning, copy
 from hcs_operator.decide.database.gtid import GtidSet
+from hcs_operator.decide.database.operations import Operation
 
 WAITS = "OFFLINE"
 """State of a member that has its data and waits to be let in."""
@@ -30,7 +31,7 @@ def care(member: InstanceView, around: Company) -> Care:
     if facts is None:
         return Care("Unreachable", member.unreachable.message)
     if cloning(facts):
-        return Care("Cloning", "a copy is being made", operation="CloneMember")
+        return Care("Cloning", "a copy is being made", operation=Operation.CLONE_MEMBER)
     if facts.member_group is None and not facts.gtid_executed:
         return copy(member, facts, around.donor, around.replication, "its volume is empty")
     if problem := foreign(member, facts, around.group_name):
@@ -42,7 +43,7 @@ def _in_the_group(facts: Facts) -> Care | None:
     if facts.group.state == "ONLINE":
         return Care("ONLINE")
     if facts.group.state == "RECOVERING":
-        return Care("RECOVERING", "it catches up with the group", operation="JoinMember")
+        return Care("RECOVERING", "it catches up with the group", operation=Operation.JOIN_MEMBER)
     return None
 
 

@@ -14,15 +14,16 @@ from typing import Any, NamedTuple
 from hcs_operator.api.database import DatabaseView, Instance, InstanceView, Role
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.members import WAITS
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Claim, CloseGroup, HandOver, OpenGroup, Step
 from hcs_operator.decide.database.verdicts import secondaries
 
 
 class Membership(NamedTuple):
-    """The next step towards the wanted number, and what is going on, in words; empty when it is reached."""
+    """The next step towards the wanted number, and what is going on, in words; none when it is reached."""
 
     step: Step | None = None
-    operation: str = ""
+    operation: Operation | None = None
     reason: str = ""
 
 
@@ -59,7 +60,7 @@ def membership(
     assert row is not None
     ready = [member for member in view.of(Role.MEMBER) if _ready(member, cares)]
     if row.solo and any(member.instance.name in names for member in ready):
-        return Membership(OpenGroup(leader.instance), "GrowGroup", "the group is opened for the others")
+        return Membership(OpenGroup(leader.instance), Operation.GROW, "the group is opened for the others")
     extra = [name for name in names if ordinal(name) >= view.members_wanted]
     if extra:
         return _shrink(view, leader, claim, max(extra, key=ordinal))
@@ -68,7 +69,7 @@ def membership(
         return _grow(view, claim, ready, alone=row.solo)
     if names == (leader.instance.name,) and not row.solo and _alone(view, leader):
         return Membership(
-            CloseGroup(present(view, claim), leader.instance), "ShrinkGroup", "the group counts one again"
+            CloseGroup(present(view, claim), leader.instance), Operation.SHRINK, "the group counts one again"
         )
     return Membership()
 
@@ -84,10 +85,10 @@ def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView
     missing = view.members_wanted - len(names)
     if not ready_names or (alone and len(ready_names) < missing):
         words = f"{len(ready_names)} of {missing} further members have their copy; they are let in together"
-        return Membership(None, "GrowGroup", words)
+        return Membership(None, Operation.GROW, words)
     members = tuple(sorted({*names, *ready_names}, key=ordinal))
     words = f"{', '.join(ready_names)} are recorded as members before they join"
-    return Membership(replace(present(view, claim), members=members), "GrowGroup", words)
+    return Membership(replace(present(view, claim), members=members), Operation.GROW, words)
 
 
 def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], last: str) -> Membership:
@@ -97,17 +98,17 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
     if ordinal(leader.instance.name) >= view.members_wanted:
         successor = _successor(view, leader)
         if successor is None or successor.facts is None:
-            return Membership(None, "ShrinkGroup", "no member that stays is ONLINE and could lead")
+            return Membership(None, Operation.SHRINK, "no member that stays is ONLINE and could lead")
         step = hand_over(leader.instance, successor, "it handed over before it leaves the group")
-        return Membership(step, "ShrinkGroup", f"{successor.instance.name} takes over the lead")
+        return Membership(step, Operation.SHRINK, f"{successor.instance.name} takes over the lead")
     gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
     if gone:
-        return Membership(None, "ShrinkGroup", f"{', '.join(sorted(gone))} leaves the group")
+        return Membership(None, Operation.SHRINK, f"{', '.join(sorted(gone))} leaves the group")
     if facts.group.online < facts.group.total or facts.group.total > ordinal(last) + 1:
-        return Membership(None, "ShrinkGroup", "not every member of the group is ONLINE")
+        return Membership(None, Operation.SHRINK, "not every member of the group is ONLINE")
     members = tuple(name for name in recorded(claim) if name != last)
     return Membership(
-        replace(present(view, claim), members=members), "ShrinkGroup", f"{last} is struck off, then its pod goes"
+        replace(present(view, claim), members=members), Operation.SHRINK, f"{last} is struck off, then its pod goes"
     )
 
 

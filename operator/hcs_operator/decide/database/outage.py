@@ -15,9 +15,10 @@ from typing import Any
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.journal import RECOVER, started
+from hcs_operator.decide.database.journal import started
 from hcs_operator.decide.database.members import foreign, held
 from hcs_operator.decide.database.membership import present, recorded
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Halt, Revive
 
@@ -133,9 +134,9 @@ def _recover(
     assert best.facts is not None
     assert best.facts.member_group is not None
     name = best.instance.name
-    since = started(journal, RECOVER, name, now)
+    since = started(journal, Operation.RECOVER, name, now)
     waiting = Reason("GroupDown", f"No member is ONLINE; the group is taken up again from {name}, which has all rows.")
-    finding = Finding(waiting=waiting, operation=(RECOVER, name, "waiting whether the outage lasts"))
+    finding = Finding(waiting=waiting, operation=(Operation.RECOVER, name, "waiting whether the outage lasts"))
     if now - since < CONFIRMED:
         return finding
     failed = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)

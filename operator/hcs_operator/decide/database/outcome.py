@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.lead import PrimaryChange
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Step
 
 Labels = Mapping[str, Mapping[str, str | None]]
@@ -18,7 +19,7 @@ class Finding(NamedTuple):
     step: Step | None = None
     waiting: Reason | None = None
     problem: Reason | None = None
-    operation: tuple[str, str, str] | None = None
+    operation: tuple[Operation, str, str] | None = None
     """For the journal: operation, instance, step."""
 
 

@@ -14,6 +14,7 @@ from hcs_operator.decide.database.journal import ReaderJudgements, entry, starte
 from hcs_operator.decide.database.lead import changed, told
 from hcs_operator.decide.database.members import Company
 from hcs_operator.decide.database.membership import membership
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan, Finding
 from hcs_operator.decide.database.promotion import Promotion, promotion
 from hcs_operator.decide.database.readers import Surroundings
@@ -92,7 +93,7 @@ def _group(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], c
     return Finding(step=found.step, operation=operation)
 
 
-def _copied(members: Mapping[str, Care]) -> tuple[str, str, str] | None:
+def _copied(members: Mapping[str, Care]) -> tuple[Operation, str, str] | None:
     """Return the member that is being copied or joins, for the journal."""
     return next(((it.operation, name, it.reason) for name, it in members.items() if it.operation), None)
 
@@ -127,7 +128,7 @@ def _readers(
     drains = {
         reader.instance.name: drain(
             reader,
-            started(journal, "DrainReader", reader.instance.name, now),
+            started(journal, Operation.DRAIN_READER, reader.instance.name, now),
             now,
             max_lag=view.max_lag,
             timeout=view.drain_timeout,

@@ -12,6 +12,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.copying import Care, cloning, copy, donors, source
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.members import held
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Close, Follow, Resume
 
 _ACCESS_DENIED = 1045
@@ -49,7 +50,7 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
     if facts is None:
         return Care("Unreachable", reader.unreachable.message)
     if cloning(facts):
-        return Care("Cloning", "a copy is being made", operation="CloneReader")
+        return Care("Cloning", "a copy is being made", operation=Operation.CLONE_READER)
     if not facts.gtid_executed and facts.member_group is None:
         return copy(reader, facts, around.donor, around.replication, "its volume is empty")
     errant = _errant(facts, around.leader)
@@ -60,7 +61,10 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
     channel = facts.channel
     if channel is None or not channel.owned or channel.managed_group != around.group_name:
         return Care(
-            "Cloned", "its channel is being set up", _follow(reader.instance, around.leader, around), "CloneReader"
+            "Cloned",
+            "its channel is being set up",
+            _follow(reader.instance, around.leader, around),
+            Operation.CLONE_READER,
         )
     return _channel(reader, facts, channel, around)
 
