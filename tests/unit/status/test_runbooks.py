@@ -5,17 +5,8 @@ import re
 
 import pytest
 from tests.unit.status import reasons
-from tests.unit.status.reasons import (
-    KUBERNETES,
-    OPERATOR,
-    ROOT,
-    TAKEN_OVER,
-    closure,
-    expressions,
-    literals,
-    module,
-    page,
-)
+from tests.unit.status.made import OPERATOR, ROOT, expressions, literals
+from tests.unit.status.reasons import KUBERNETES, TAKEN_OVER, closure, module, page
 
 from hcs_operator.api import conditions
 
