@@ -28,7 +28,7 @@ PASSED_ON = {
     "observe/service_http.py": {"str(body.get('reason') or 'Unknown')"},
     "observe/warnings.py": {"str(last.get('reason') or 'Warning')"},
     "status/facts.py": {"reason"},
-    "status/render.py": {"reason.word", "*(stands[name][field] for field in ('status', 'reason', 'message'))"},
+    "status/render.py": {"reason.word"},
 }
 """Modules beside the conditions' own that make a reason of something else than a literal: `reasons` knows each."""
 

@@ -20,5 +20,7 @@ class Operation(StrEnum):
     """Copying the data to a reader, and having it follow."""
     DRAIN_READER = "DrainReader"
     """Taking a reader out of service before its pod goes."""
+    PROMOTE = "PromoteMember"
+    """Handing over to the member that the annotation asks for."""
     ROLL = "RollPods"
     """Bringing pods to the current template, one at a time."""

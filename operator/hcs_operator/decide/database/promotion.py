@@ -15,6 +15,7 @@ from hcs_operator.api.database import PROMOTE, DatabaseView, InstanceView
 from hcs_operator.api.names import DB, REPLICA, Names
 from hcs_operator.decide.database.journal import moment, stamp
 from hcs_operator.decide.database.membership import hand_over, ordinal, recorded
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import HandOver
 
 PATIENCE = 60.0
@@ -36,11 +37,11 @@ class Promotion(NamedTuple):
     """Why it is refused, in words, at the look that refuses it."""
 
     @property
-    def operation(self) -> tuple[str, str, str] | None:
+    def operation(self) -> tuple[Operation, str, str] | None:
         """Return the journal's entry while it waits."""
         if self.record is None or self.record["state"] != WAITING:
             return None
-        return "PromoteMember", self.record["instance"], self.record["reason"]
+        return Operation.PROMOTE, self.record["instance"], self.record["reason"]
 
 
 def promotion(
