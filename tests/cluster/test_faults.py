@@ -22,20 +22,7 @@ def kill(component: str, container: str) -> Callable[[Stack], str]:
     return fault
 
 
-def delete(component: str) -> Callable[[Stack], str]:
-    """Deletes a tier's first pod."""
-
-    def fault(stack: Stack) -> str:
-        pod = str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
-        stack.kubectl.delete("pod", pod, wait=False)
-        return pod
-
-    return fault
-
-
 FAULTS = {
-    "the database member is killed": kill("db", "mysqld"),
-    "the database member's pod is deleted": delete("db"),
     "the cache is killed": kill("cache", "redis"),
     "the queue is killed": kill("queue", "rabbitmq"),
     "a worker is killed": kill("worker", "worker"),
@@ -52,19 +39,6 @@ def test_the_ledger_balances_after(fault: Callable[[Stack], str], shop: Stack) -
         print(f"    hit {fault(shop)}")
         shop.until_ready(90)
     print(f"    {ledger.settle_and_balance()}")
-
-
-def test_a_group_of_one_comes_back_while_the_operator_is_away(shop: Stack, operator_away: None) -> None:
-    ledger = shop.ledger()
-    with ledger.trickle():
-        kill("db", "mysqld")(shop)
-    print(f"    {ledger.settle_and_balance()}")
-
-
-def test_one_member_and_one_queue_node_are_called_what_they_are(shop: Stack) -> None:
-    durability = shop.condition("DurabilitySatisfied")
-    assert (durability["status"], durability["reason"]) == ("False", "SingleMember")
-    assert "SingleQueueNode" in durability["message"] or shop.condition("QueueHealthy")["reason"] == "SingleQueueNode"
 
 
 def _a_worker(stack: Stack) -> bool:

@@ -65,8 +65,12 @@ def test_ready_is_false_within_ten_seconds_of_failing_for_five(
 
 @contextmanager
 def _hung(stack: Stack, engines: tuple[tuple[str, str], ...]) -> Iterator[None]:
-    """Stops the processes of engines, which then neither answer nor end."""
-    pods = [(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"], name) for component, name in engines]
+    """Stops all processes of engines, which then neither answer nor end."""
+    pods = [
+        (pod["metadata"]["name"], container)
+        for component, container in engines
+        for pod in stack.kubectl.pods(stack.name, component)
+    ]
     for pod, container in pods:
         stack.kubectl.signal_container(pod, container, "STOP")
     try:
