@@ -21,9 +21,11 @@ clean: ## down, and remove the cache
 up images status logs down clean:
 	@$(PYTHON) -m hack.cluster $@
 
-.PHONY: test generate lock
+.PHONY: test chaos generate lock
 test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" runs only those
 	@$(PYTHON) -m hack.test $(ARGS)
+chaos: ## every fault RUNS=20 times under load; writes docs/reliability.md
+	@HCS_CHAOS_RUNS=$(or $(RUNS),20) $(PYTHON) -m hack.test chaos
 generate: ## write crds/, the chart's copy and docs/metrics.md anew
 	@$(PYTHON) -m hack.generate
 lock: ## cut requirements/*.lock from pyproject.toml

@@ -22,7 +22,13 @@ from hack.cluster.console import Refusal, die, say
 from hack.cluster.docker import CommandFailed
 
 _TESTS = places.ROOT / "tests"
-_HUNG = {"unit": 60, "engine": 300, "apiserver": 300, "cluster": 1500}  # seconds after which a single test is broken
+_HUNG = {
+    "unit": 60,
+    "engine": 300,
+    "apiserver": 300,
+    "cluster": 1500,
+    "chaos": 1500,
+}  # seconds after which a single test is broken
 _SIDE_BY_SIDE = 3  # API server tests wait longer than they compute; each of the processes has its own control plane
 _CODE = ("operator", "services", "examples", "hack", "tests")
 
@@ -34,6 +40,7 @@ class Rung:
     name: str
     proves: str
     climb: Callable[[], int]
+    on_demand: bool = False  # climbed only when it is named
 
 
 def lint() -> int:
@@ -71,7 +78,17 @@ def engines() -> int:
 
 
 def in_cluster() -> int:
-    """Against the sample stack and stacks of the tests' own, on a cluster that `make up` makes or finds."""
+    """Against the sample stack and stacks of the tests' own."""
+    return _on_our_cluster("cluster")
+
+
+def chaos() -> int:
+    """Against the sample stack alone, for hours."""
+    return _on_our_cluster("chaos")
+
+
+def _on_our_cluster(marker: str) -> int:
+    """On a cluster that `make up` makes or finds."""
     cluster.up()
     source = choice.docker_only()
     running = cluster.running()
@@ -80,7 +97,7 @@ def in_cluster() -> int:
         **source.docker.env,
         "HCS_TEST_KUBECONFIG": str(running.kubeconfig),
     }
-    return _pytest("cluster", environment, "--capture=no")
+    return _pytest(marker, environment, "--capture=no")
 
 
 RUNGS = (
@@ -89,7 +106,10 @@ RUNGS = (
     Rung("engine", "against real MySQL, Redis and RabbitMQ, in the images' Python", engines),
     Rung("apiserver", "against kube-apiserver and etcd", apiserver),
     Rung("cluster", "stacks on a kind cluster: flow, healing, scaling, faults", in_cluster),
+    Rung("chaos", "no acknowledged write is lost, fault by fault", chaos, on_demand=True),
 )
+_DAILY = [rung.name for rung in RUNGS if not rung.on_demand]
+_KILLERS = (in_cluster, chaos)
 
 
 def _folders(rung: str) -> list[str]:
@@ -131,12 +151,12 @@ def _first_failure(commands: list[list[str | Path]], environment: Mapping[str, s
 def main(arguments: list[str]) -> int:
     """Climbs; an exit code."""
     fresh = os.environ.get("CI") == "true"
-    wanted = [rung for rung in RUNGS if not arguments or rung.name in arguments]
+    wanted = [rung for rung in RUNGS if rung.name in (arguments or _DAILY)]
     unknown = set(arguments) - {rung.name for rung in RUNGS}
     if unknown:
         die(f"no such rung: {', '.join(sorted(unknown))}")
-    if choice.external() and any(rung.climb is in_cluster for rung in wanted):
-        lower = " ".join(rung.name for rung in RUNGS if rung.climb is not in_cluster)
+    if choice.external() and any(rung.climb in _KILLERS for rung in wanted):
+        lower = " ".join(rung.name for rung in RUNGS if rung.climb not in _KILLERS)
         die(
             "the cluster rung kills what it tests and refuses a cluster of yours: "
             f"unset HCS_KUBECONFIG, or run the rungs below it (ARGS='{lower}')"

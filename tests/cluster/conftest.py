@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ class Stack:
     def patch(self, spec: dict[str, Any], *, check: bool = True) -> str:
         """Changes the spec as `kubectl patch` does."""
         return self.kubectl.patch("hcs", self.name, {"spec": spec}, check=check)
+
+    def log(self, component: str, since: datetime) -> list[str]:
+        """The lines that a tier's pods have logged since then, pod after pod."""
+        pods = self.kubectl.pods(self.name, component)
+        options = (f"--since-time={since.isoformat()}", "--tail=-1")
+        return [
+            line for pod in pods for line in self.kubectl.run("logs", pod["metadata"]["name"], *options).splitlines()
+        ]
 
     def ledger(self) -> Ledger:
         """A new ledger over this stack and the samples."""

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
@@ -27,6 +28,33 @@ STOCK = 1_000_000
 USERS = 10
 PRICE = Decimal("2.50")
 CANCELS_PER_TASK = 0.1  # every other task is a payment: a fifth of the paid orders is cancelled
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a ledger whose sums hold has counted: answers of each kind, and the longest gap between two acknowledged
+    orders in seconds. None was lost and none doubled, or there would be no balance.
+    """
+
+    orders: int
+    mails: int
+    payments: int
+    cancels: int
+    unknown: int
+    gap: float
+
+    @property
+    def acknowledged(self) -> int:
+        """Writes that the product promised to keep."""
+        return self.orders + self.mails + self.payments + self.cancels
+
+    def __str__(self) -> str:
+        """A line for the report."""
+        return (
+            f"{self.orders} orders, {self.mails} mails, {self.payments} payments, {self.cancels} cancels acknowledged; "
+            f"{self.unknown} unknown, all settled; lost 0, doubled 0; "
+            f"longest gap between acknowledged orders {self.gap:.1f} s"
+        )
 
 
 class Ledger:
@@ -50,11 +78,15 @@ class Ledger:
         self._in_new_loop(self._open_shop())
         load = _Load(self, orders_per_second, tasks_per_second)
         with load:
-            until("200 orders acknowledged before", lambda: self._acknowledged(self.orders) >= 200, 60)
+            self.until_acknowledged(200, "before", 60)
             yield self
-            mark = self._acknowledged(self.orders)
-            until("200 orders acknowledged after", lambda: self._acknowledged(self.orders) >= mark + 200, 120)
+            self.until_acknowledged(200, "after", 120)
         self.gap = load.longest_gap()
+
+    def until_acknowledged(self, more: int, when: str, seconds: float) -> None:
+        """Waits for so many orders that are acknowledged from now on."""
+        mark = self._acknowledged(self.orders)
+        until(f"{more} orders acknowledged {when}", lambda: self._acknowledged(self.orders) >= mark + more, seconds)
 
     def send_one_mail(self) -> None:
         """Gives the workers one task."""
@@ -66,18 +98,16 @@ class Ledger:
 
         self._in_new_loop(once())
 
-    def settle_and_balance(self) -> str:
-        """Settles the unknown by their keys, then asserts every sum; answers a line of figures for the report."""
+    def settle_and_balance(self) -> Balance:
+        """Settles the unknown by their keys, then asserts every sum."""
         unknown = len(self._open_ones())
         self._in_new_loop(self._settle())
         bugs = [bug for attempt in self._attempts() for bug in attempt.bugs]
         assert not bugs, f"answers of 500: {bugs[:5]} ({len(bugs)})"
         self._in_new_loop(self._balance())
-        return (
-            f"{self._acknowledged(self.orders)} orders, {self._acknowledged(self.mails)} mails, "
-            f"{self._acknowledged(self.payments)} payments, {self._acknowledged(self.cancels)} cancels acknowledged; "
-            f"{unknown} unknown, all settled; lost 0, doubled 0; longest gap between acknowledged orders {self.gap:.1f} s"
-        )
+        kinds = (self.orders, self.mails, self.payments, self.cancels)
+        orders, mails, payments, cancels = (self._acknowledged(kind) for kind in kinds)
+        return Balance(orders, mails, payments, cancels, unknown, self.gap)
 
     def _attempts(self) -> list[Attempt]:
         return [*self.orders, *self.mails, *self.payments, *self.cancels]
