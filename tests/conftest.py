@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-RUNGS = frozenset({"unit", "engine", "apiserver", "cluster"})
+RUNGS = frozenset({"unit", "engine", "apiserver", "cluster", "chaos"})
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest picks by marker
