@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.cluster.conftest import STUB, Stack, resource
+from tests.cluster.conftest import SINK, STUB, Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 from tests.cluster.load import post_all, read_keys
+from tests.cluster.watching import watched
 
 pytestmark = pytest.mark.cluster
 
 MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exceed
 FEW, MANY = 1500, 6000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and three times as many
 RATE = 100  # reads a second
+ORDERS = 2000
+ABOUT = "Your order "  # begins the subject of an order's mail
 
 
 @pytest.fixture(scope="module")
@@ -55,24 +59,24 @@ def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
 
 def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scaled: Stack) -> None:
     redelivered = _redelivered(scaled)
-    orders = asyncio.run(_orders(scaled, 2000))
-    until("the mails are drained and workers are at 0", lambda: _workers(scaled) == 0, 180)
-    payments = [
-        (
-            "/payments",
-            {"order_id": o["order_id"], "amount": o["total_amount"], "currency": "EUR", "method_token": "tok_slow_500"},
-        )
-        for o in orders
-    ]
-    accepted = asyncio.run(post_all(scaled.gateway, payments))
-    assert len(accepted) == 2000
-    until("4 workers", lambda: _workers(scaled) == 4, 60)
-    until("every payment is charged", lambda: _charges(orders) >= 2000, 200)
-    until("workers are back at 0", lambda: _workers(scaled) == 0, 120)
-    assert _charges(orders) == 2000
+    selector = f"highconcurrency.dev/stack={scaled.name},app.kubernetes.io/component=worker"
+    with watched(scaled.kubectl, selector) as workers:
+        orders = asyncio.run(_orders(scaled, ORDERS))
+        ids = {order["order_id"] for order in orders}
+        assert len(ids) == ORDERS
+        until("every order is confirmed by mail", lambda: len(_mails(ids)) == ORDERS, 180, every=2)
+        until("workers are at 0", lambda: _workers(scaled) == 0, 180)
+        asyncio.run(_pay(scaled, orders))
+        until("4 workers", lambda: _workers(scaled) == 4, 60)
+        until("every payment is charged", lambda: len(_charges(ids)) == ORDERS, 200)
+        until("workers are back at 0", lambda: _workers(scaled) == 0, 120)
+        until("the end of each worker was seen", lambda: not workers.running(), 60)
+        assert len(workers.statuses()) >= 4, workers.statuses()
+        assert not workers.killed(), "a busy worker was killed"
+    assert not _uneven(_charges(ids), ids), "not charged exactly once"
+    assert not _uneven(_mails(ids), ids), "not confirmed by exactly one mail"
     reasons = [event["message"] for event in scaled.kubectl.events("scaled") if event["reason"].startswith("Scaled")]
     assert any("backlog" in reason for reason in reasons), reasons
-    assert not _killed_workers(scaled), "a busy worker was killed"
     assert _redelivered(scaled) == redelivered, "a worker went with tasks in its hands"
 
 
@@ -94,6 +98,14 @@ async def _orders(stack: Stack, count: int) -> list[dict[str, Any]]:
     await post_all(stack.gateway, [("/products", product)])
     bodies = [("/orders", {"user_id": f"u-{n % 50}", "product_id": "scaled", "quantity": 1}) for n in range(count)]
     return await post_all(stack.gateway, bodies)
+
+
+async def _pay(stack: Stack, orders: list[dict[str, Any]]) -> None:
+    """Has a payment of half a second accepted for each order."""
+    same = {"currency": "EUR", "method_token": "tok_slow_500"}
+    bodies = [{"order_id": order["order_id"], "amount": order["total_amount"], **same} for order in orders]
+    accepted = await post_all(stack.gateway, [("/payments", body) for body in bodies])
+    assert len(accepted) == len(orders)
 
 
 async def _products(stack: Stack, first: int, end: int) -> str:
@@ -136,24 +148,28 @@ def _metric(stack: Stack, series: str, component: str = "read-api", port: int = 
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
 
 
-def _killed_workers(stack: Stack) -> list[str]:
-    """Worker pods whose container ended by SIGKILL."""
-    return [
-        pod["metadata"]["name"]
-        for pod in stack.kubectl.items(
-            "pods", f"highconcurrency.dev/stack={stack.name},app.kubernetes.io/component=worker"
-        )
-        for status in pod["status"].get("containerStatuses", [])
-        if status["state"].get("terminated", {}).get("exitCode") == 137
-    ]
+def _charges(orders: set[str]) -> Counter[str]:
+    """How many charges of each of these orders the stub has."""
+    return Counter(charge["order_id"] for charge in _listed(f"{STUB}/charges") if charge["order_id"] in orders)
 
 
-def _charges(orders: list[dict[str, Any]]) -> int:
-    """Charges at the stub for these orders."""
-    mine = {order["order_id"] for order in orders}
+def _mails(orders: set[str]) -> Counter[str]:
+    """How many mails about each of these orders are in the sink; a repeat under its Message-ID is the same mail."""
+    mails = {(mail["message_id"], mail["subject"].removeprefix(ABOUT)) for mail in _listed(f"{SINK}/messages")}
+    return Counter(order for _, order in mails if order in orders)
 
-    async def ask() -> int:
-        async with aiohttp.ClientSession() as http, http.get(f"{STUB}/charges") as answer:
-            return sum(charge["order_id"] in mine for charge in await answer.json())
+
+def _uneven(found: Counter[str], orders: set[str]) -> dict[str, int]:
+    """Orders that were not met exactly once, with how often they were."""
+    return {order: found[order] for order in orders if found[order] != 1}
+
+
+def _listed(url: str) -> list[dict[str, Any]]:
+    """What one of the samples lists."""
+
+    async def ask() -> list[dict[str, Any]]:
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            found: list[dict[str, Any]] = await answer.json()
+            return found
 
     return asyncio.run(ask())
