@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from tests.cluster.conftest import Stack
-from tests.cluster.kubectl import until
+from tests.cluster.kubectl import Document, until
 
 pytestmark = pytest.mark.cluster
 
 HEAL_SECONDS = 30
+EVENT_SECONDS = 5  # after the status, which is written right before
 
 
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [("deployment", "write-api"), ("service", "gateway"), ("configmap", "db-0"), ("poddisruptionbudget", "gateway")],
+    [("Deployment", "write-api"), ("Service", "gateway"), ("ConfigMap", "db-0"), ("PodDisruptionBudget", "gateway")],
 )
 def test_a_deleted_child_comes_back_and_an_event_says_so(kind: str, suffix: str, shop: Stack) -> None:
     shop.until_ready()
     name = f"shop-{suffix}"
     before = shop.kubectl.get(kind, name)
     assert before, name
-    others = _restarts(shop)
+    others, known = _restarts(shop), _events(shop)
     shop.kubectl.delete(kind, name)
 
     def renewed() -> bool:
@@ -30,29 +32,30 @@ def test_a_deleted_child_comes_back_and_an_event_says_so(kind: str, suffix: str,
         return now is not None and now["metadata"]["uid"] != before["metadata"]["uid"]
 
     until(f"{kind} {name} is there again", renewed, HEAL_SECONDS)
-    until(
-        "an event names it",
-        lambda: any(name in event["message"] for event in shop.kubectl.events("shop")),
-        HEAL_SECONDS,
-    )
+    until(f"an event names {kind} {name}", lambda: _healed(shop, known, kind, name), HEAL_SECONDS)
     shop.until_ready()
     assert _restarts(shop) == others, "something else was disturbed"
 
 
 def test_a_deleted_cache_pod_is_named_and_comes_back(shop: Stack) -> None:
+    shop.until_condition("CacheHealthy", "True", 60)
+    known = _events(shop)
     shop.kubectl.delete("pod", "shop-cache-0", wait=False)
     unhealthy = shop.until_condition("CacheHealthy", "False", HEAL_SECONDS)
     assert "cache" in unhealthy["message"].lower()
+    _until_warned(shop, known, unhealthy, "The cache")
     shop.until_condition("CacheHealthy", "True", 60)
 
 
 def test_a_wrong_image_stalls_in_words_while_the_old_pods_serve(shop: Stack) -> None:
     shop.until_ready()
     before = shop.resource()["spec"].get("writeApi", {}).get("image")
+    known = _events(shop)
     shop.patch({"writeApi": {"image": "hcs/no-such-image:0"}})
     stalled = shop.until_condition("Stalled", "True", HEAL_SECONDS)
     assert "hcs/no-such-image:0" in stalled["message"], stalled
     assert "write-api" in stalled["message"], stalled
+    _until_warned(shop, known, stalled, "hcs/no-such-image:0", "write-api")
     assert shop.condition("Ready")["status"] == "True", "the old pods still serve"
     shop.patch({"writeApi": {"image": before}})
     shop.until_condition("Stalled", "False", HEAL_SECONDS)
@@ -61,10 +64,12 @@ def test_a_wrong_image_stalls_in_words_while_the_old_pods_serve(shop: Stack) -> 
 
 def test_a_users_secret_that_is_missing_is_named_with_its_keys(shop: Stack) -> None:
     email = shop.resource()["spec"]["workers"]["handlers"]["email"]
+    known = _events(shop)
     shop.patch({"workers": {"handlers": {"email": {"secretRef": {"name": "not-there"}}}}})
     stalled = shop.until_condition("Stalled", "True", HEAL_SECONDS)
     assert "not-there" in stalled["message"], stalled
     assert stalled["reason"] == "SecretMissing"
+    _until_warned(shop, known, stalled, "not-there")
     shop.patch({"workers": {"handlers": {"email": {"secretRef": email.get("secretRef")}}}})
     shop.until_condition("Stalled", "False", HEAL_SECONDS)
 
@@ -89,6 +94,40 @@ def test_a_deleted_database_secret_is_made_anew_and_writes_go_on(shop: Stack) ->
     shop.until_ready(HEAL_SECONDS)
     assert _restarts(shop) == pods, "an engine was restarted"
     print(f"    {ledger.settle_and_balance()}")
+
+
+def _events(shop: Stack) -> set[tuple[str, int]]:
+    """The stack's events so far, each with how often it was told: what is not in here is news."""
+    return {_telling(event) for event in shop.kubectl.events("shop")}
+
+
+def _telling(event: Document) -> tuple[str, int]:
+    return event["metadata"]["uid"], event.get("count") or 1
+
+
+def _news(shop: Stack, known: set[tuple[str, int]]) -> list[Document]:
+    return [event for event in shop.kubectl.events("shop") if _telling(event) not in known]
+
+
+def _healed(shop: Stack, known: set[tuple[str, int]], kind: str, name: str) -> bool:
+    """Whether news say that this very child was healed: not one of another kind, nor one whose name begins so."""
+    told = re.compile(rf"(?<![\w.-]){kind} {re.escape(name)}(?![\w.-])")
+    return any(event["reason"] == "Healed" and told.search(event["message"]) for event in _news(shop, known))
+
+
+def _until_warned(shop: Stack, known: set[tuple[str, int]], bad: Document, *words: str) -> None:
+    """Waits for a new Warning with a bad condition's type, status and reason that has these words."""
+    begin = f"{bad['type']}={bad['status']}: "
+
+    def warned() -> bool:
+        return any(
+            (event["type"], event["reason"]) == ("Warning", bad["reason"])
+            and event["message"].startswith(begin)
+            and all(word in event["message"] for word in words)
+            for event in _news(shop, known)
+        )
+
+    until(f"a Warning {bad['reason']} says so", warned, EVENT_SECONDS)
 
 
 def _password(shop: Stack) -> bytes | None:
