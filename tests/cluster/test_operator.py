@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 from tests.cluster.conftest import OPERATOR_NAMESPACE, SAMPLES_NAMESPACE, Stack, resource
+from tests.cluster.helm import CHART, RELEASE, WAIT, found, helm, put_back
 from tests.cluster.kubectl import Kubectl, in_node, stays, until
 
 pytestmark = pytest.mark.cluster
@@ -39,23 +42,6 @@ def test_a_killed_operator_is_followed_by_the_other_replica(shop: Stack, kubectl
     shop.kubectl.delete("poddisruptionbudget", "shop-read-api")
     until("the budget is there again", lambda: shop.kubectl.get("poddisruptionbudget", "shop-read-api"), 60)
     shop.until_ready()
-
-
-def test_a_new_operator_release_restarts_no_pod_of_a_users(shop: Stack, kubectl: Kubectl) -> None:
-    before = _uids(shop)
-    inside = kubectl.inside(OPERATOR_NAMESPACE)
-    deployment = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")[0]
-    name = deployment["metadata"]["name"]
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    environment = [e for e in container["env"] if "IMAGE" in e["name"]]
-    renamed = [{**e, "value": e["value"] + "-next"} for e in environment]
-    inside.run("set", "env", f"deployment/{name}", *(f"{e['name']}={e['value']}" for e in renamed))
-    inside.run("rollout", "status", f"deployment/{name}", "--timeout=180s", timeout=200)
-    stays("no pod is replaced", lambda: _uids(shop) == before, 20)
-    inside.run("set", "env", f"deployment/{name}", *(f"{e['name']}={e['value']}" for e in environment))
-    inside.run("rollout", "status", f"deployment/{name}", "--timeout=180s", timeout=200)
-    shop.until_ready()
-    assert _uids(shop) == before
 
 
 def test_two_stacks_whose_names_share_a_prefix_do_not_touch_each_other(
@@ -93,19 +79,48 @@ def test_a_namespace_deleted_in_the_middle_of_a_creation_goes(kubectl: Kubectl) 
     until("the namespace is gone", lambda: kubectl.get("namespace", name) is None or None, 90)
 
 
-@pytest.fixture
-def recommending(namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
-    """A stack whose autoscaler only recommends, with two workers set by hand."""
-    namespace.apply(resource("advised", {"autoscaling": {"mode": "Recommend"}}))
-    return reach(namespace, "advised")
+@pytest.fixture(scope="module")
+def advised(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+    """A stack that names no images of its own, and whose autoscaler only recommends."""
+    module_namespace.apply(resource("advised", {"autoscaling": {"mode": "Recommend"}}))
+    return reach(module_namespace, "advised")
 
 
-def test_recommending_writes_no_count(recommending: Stack) -> None:
-    kubectl = recommending.kubectl
+def test_recommending_writes_no_count(advised: Stack) -> None:
+    kubectl = advised.kubectl
     kubectl.run("scale", "deployment", "advised-worker", "--replicas=2")
     stays("the count stays", lambda: _replicas(kubectl) == 2, 30)
-    assert recommending.resource()["status"]["workers"]["desired"] < 2, "what it would do is told all the same"
-    assert recommending.condition("AutoscalingActive")["reason"] == "Recommend"
+    assert advised.resource()["status"]["workers"]["desired"] < 2, "what it would do is told all the same"
+    assert advised.condition("AutoscalingActive")["reason"] == "Recommend"
+
+
+def test_a_new_operator_release_restarts_no_pod_of_a_users(shop: Stack, advised: Stack, kubectl: Kubectl) -> None:
+    stacks = (shop, advised)
+    for stack in stacks:
+        stack.until_ready()
+    pods, templates = [_uids(stack) for stack in stacks], [_templates(stack) for stack in stacks]
+    assert not advised.resource()["spec"].get("images"), "a stack that names its images proves nothing"
+    with _next_release(kubectl) as images:
+        assert set(images.values()) <= _operators_images(kubectl)
+        stays("no pod is replaced", lambda: [_uids(stack) for stack in stacks] == pods, 20)
+        assert [_templates(stack) for stack in stacks] == templates, "workers at none keep their images too"
+        assert not set(images.values()) & set(advised.resource()["status"]["images"].values())
+    for stack in stacks:
+        stack.until_ready()
+    assert [_uids(stack) for stack in stacks] == pods
+
+
+@contextmanager
+def _next_release(kubectl: Kubectl) -> Iterator[dict[str, str]]:
+    """An operator of a release with other images for new stacks, by their names in the chart; undone afterwards."""
+    release = found(kubectl)
+    images = {name: f"{image}-next" for name, image in yaml.safe_load(release.values)["images"].items()}
+    settings = (f"--set-string=images.{name}={image}" for name, image in images.items())
+    try:
+        helm(kubectl, "upgrade", RELEASE, CHART, "--reuse-values", *settings, *WAIT)
+        yield images
+    finally:
+        put_back(kubectl, release)
 
 
 def _is_lease(write: dict[str, Any]) -> bool:
@@ -128,6 +143,19 @@ def _uids(stack: Stack) -> set[str]:
         "pods", f"highconcurrency.dev/stack={stack.name},app.kubernetes.io/component notin (worker,migrate)"
     )
     return {pod["metadata"]["uid"] for pod in pods}
+
+
+def _templates(stack: Stack) -> dict[str, Any]:
+    """The pod template of each Deployment and StatefulSet of a stack."""
+    kinds = stack.kubectl.items("deployments,statefulsets", f"highconcurrency.dev/stack={stack.name}")
+    return {f"{kind['kind']} {kind['metadata']['name']}": kind["spec"]["template"] for kind in kinds}
+
+
+def _operators_images(kubectl: Kubectl) -> set[str]:
+    """The images that the operator gives to new stacks."""
+    (deployment,) = kubectl.inside(OPERATOR_NAMESPACE).items("deployments", "app.kubernetes.io/name=hcs-operator")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {entry["value"] for entry in container["env"] if entry["name"].startswith("HCS_IMAGE_")}
 
 
 def _writes_for(seconds: float) -> list[dict[str, Any]]:
