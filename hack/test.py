@@ -162,13 +162,13 @@ def main(arguments: list[str]) -> int:
             f"unset HCS_KUBECONFIG, or run the rungs below it (ARGS='{lower}')"
         )
     if fresh:
-        cluster.down()
+        cluster.remove_ours()
     found = places.RUN.exists() or places.KUBECONFIG.exists()
     try:
         return _climb([rung for rung in wanted if rung.name == "lint" or _folders(rung.name)], keep=fresh)
     finally:
         if fresh or not found:
-            cluster.down()
+            cluster.remove_ours()
 
 
 def _climb(rungs: list[Rung], *, keep: bool) -> int:

@@ -108,15 +108,19 @@ def logs() -> None:
 
 
 def down() -> None:
-    """Removes cluster, private daemon, networks and kubeconfig; a user's own cluster loses only what `make up`
-    installed.
+    """Removes what `make up` made: in a cluster of the user's what it installed there, and all that is ours on this
+    machine.
     """
     if external := choice.external():
         install.uninstall(Cluster(tools.clients(), external.kubeconfig))
-        return
+    remove_ours()
+
+
+def remove_ours() -> None:
+    """Removes our cluster, private daemon, networks and kubeconfig; a cluster of the user's is not looked at."""
     theirs = Docker()
     if not places.RUN.exists() and not places.KUBECONFIG.exists():
-        say("nothing of ours runs")
+        say("nothing of ours runs on this machine")
         return
     daemon.stop()
     if theirs.answers():

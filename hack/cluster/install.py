@@ -20,6 +20,7 @@ from hack.cluster.shell import CommandFailed, run
 
 OPERATOR_NAMESPACE = "hcs-system"
 NAMESPACE = STACK = "shop"
+_OURS = {"highconcurrency.dev/made-by": "make-up"}  # what `make down` may take out of a cluster of the user's
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -62,9 +63,12 @@ class Cluster:
                 forward.terminate()
 
     def ensure_namespace(self, name: str) -> None:
-        """A namespace that admits restricted pods only."""
-        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _RESTRICTED}}
-        self.kubectl("apply", "--server-side", "--filename", "-", stdin=json.dumps(document))
+        """A namespace that admits restricted pods only and says who made it; one that is there stays as it is."""
+        if self.get("namespace", name, name):
+            return
+        labels = {**_RESTRICTED, **_OURS}
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        self.kubectl("create", "--filename", "-", stdin=json.dumps(document))
 
 
 def operator(cluster: Cluster, images: Mapping[str, str]) -> None:
@@ -83,7 +87,8 @@ def samples(cluster: Cluster, images: Mapping[str, str]) -> None:
         cluster.ensure_namespace(NAMESPACE)
         if not cluster.get("secret", "object-store", NAMESPACE):
             keys = {"access-key": secrets.token_hex(10), "secret-key": secrets.token_urlsafe(30)}
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "object-store"}, "stringData": keys}
+            metadata = {"name": "object-store", "labels": _OURS}
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys}
             cluster.kubectl("--namespace", NAMESPACE, "create", "--filename", "-", stdin=json.dumps(secret))
         text = (places.ROOT / "examples" / "samples.yaml").read_text().replace("hcs/samples:dev", images["samples"])
         cluster.kubectl("--namespace", NAMESPACE, "apply", "--server-side", "--filename", "-", stdin=text)
@@ -150,8 +155,23 @@ def _tell(sentence: str, told: str) -> str:
 
 
 def uninstall(cluster: Cluster) -> None:
-    """Takes out what `make up` installed in a cluster of the user's."""
+    """Takes out what `make up` installed in a cluster of the user's. A namespace that was there before is kept."""
     with step("uninstalling the stack, the samples and the operator"):
         for release, namespace in ((STACK, NAMESPACE), ("hcs", OPERATOR_NAMESPACE)):
             cluster.helm("uninstall", release, "--namespace", namespace, "--ignore-not-found", "--wait")
-            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")
+            found = cluster.get("namespace", namespace, namespace)
+            if not found:
+                continue
+            if _OURS.items() <= found["metadata"].get("labels", {}).items():
+                cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")
+                continue
+            if namespace == NAMESPACE:
+                _remove_samples(cluster)
+            say(f"the namespace `{namespace}` was not made by `make up`: it is kept, with whatever else is in it")
+
+
+def _remove_samples(cluster: Cluster) -> None:
+    """Takes the samples out of a namespace that stays."""
+    delete = ("--namespace", NAMESPACE, "delete", "--ignore-not-found")
+    cluster.kubectl(*delete, "--filename", places.ROOT / "examples" / "samples.yaml")
+    cluster.kubectl(*delete, "secret", "--selector", ",".join(f"{name}={value}" for name, value in _OURS.items()))

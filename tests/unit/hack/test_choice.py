@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from hack import test as ladder
-from hack.cluster import choice, kind, loading
+from hack.cluster import __main__ as cluster
+from hack.cluster import choice, daemon, install, kind, loading, places, tools
 from hack.cluster.console import Refusal
 from hack.cluster.docker import Docker
 
@@ -50,6 +51,44 @@ def test_the_cluster_rung_refuses_a_users_cluster_before_anything_runs(
     with pytest.raises(SystemExit):
         ladder.main(arguments)
     assert "refuses a cluster of yours" in capsys.readouterr().err
+
+
+@pytest.fixture
+def removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was taken down, in order, of a machine with a private daemon."""
+    told: list[str] = []
+    run = tmp_path / "run"
+    run.mkdir()
+    monkeypatch.setattr(places, "RUN", run)
+    monkeypatch.setattr(places, "KUBECONFIG", tmp_path / "none")
+    monkeypatch.setattr(tools, "clients", lambda: tmp_path)
+    monkeypatch.setattr(Docker, "answers", lambda _: False)
+    monkeypatch.setattr(daemon, "stop", lambda: told.append("the private daemon"))
+    monkeypatch.setattr(install, "uninstall", lambda _: told.append("what is in the user's cluster"))
+    return told
+
+
+@pytest.mark.usefixtures("kubeconfig")
+@pytest.mark.parametrize("ci", ["true", "false"])
+def test_lower_rungs_leave_a_users_cluster_alone_and_remove_what_is_ours(
+    ci: str, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    places.RUN.rmdir()  # nothing ran before
+
+    def climb(*_: object, **__: object) -> int:
+        places.RUN.mkdir()  # a rung starts the daemon
+        return 0
+
+    monkeypatch.setattr(ladder, "_climb", climb)
+    assert ladder.main(["unit"]) == 0
+    assert removed == ["the private daemon"]
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_down_takes_what_up_installed_out_of_a_users_cluster_and_stops_the_private_daemon(removed: list[str]) -> None:
+    cluster.down()
+    assert removed == ["what is in the user's cluster", "the private daemon"]
 
 
 def test_our_images_go_to_the_users_registry_and_official_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
