@@ -16,11 +16,19 @@ from typing import Any
 
 from hack.cluster import content, places
 from hack.cluster.console import Refusal, say, step
+from hack.cluster.lock import one_at_a_time
 from hack.cluster.shell import CommandFailed, run
 
 OPERATOR_NAMESPACE = "hcs-system"
 NAMESPACE = STACK = "shop"
 _OURS = {"highconcurrency.dev/made-by": "make-up"}  # what `make down` may take out of a cluster of the user's
+# What frees a release that helm was killed over, by the status it left: helm itself refuses it for ever.
+_FREED_BY = {
+    "pending-install": ("uninstall", "--wait"),
+    "uninstalling": ("uninstall", "--wait"),
+    "pending-upgrade": ("rollback",),
+    "pending-rollback": ("rollback",),
+}
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -123,13 +131,25 @@ def _helm_install(cluster: Cluster, release: str, chart: str, namespace: str, va
     """Installs or upgrades; a release that was made of the same chart and values is left as it is."""
     folder = places.ROOT / "charts" / chart
     made_of = content.digest([folder], values, *settings)
-    known = cluster.helm("list", "--namespace", namespace, "--filter", f"^{release}$", "--deployed", "--output", "json")
-    if json.loads(known):
-        status = json.loads(cluster.helm("status", release, "--namespace", namespace, "--output", "json"))
-        if status["info"].get("description") == made_of:
-            return
-    words = ["--namespace", namespace, "--description", made_of, "--values", "-", *settings]
-    cluster.helm("upgrade", "--install", release, folder, *words, stdin=values)
+    inside = ("--namespace", namespace)
+    with one_at_a_time():  # a release that another make is just installing is pending too
+        status = _status(cluster, release, inside)
+        if status == "deployed":
+            info = json.loads(cluster.helm("status", release, *inside, "--output", "json"))["info"]
+            if info.get("description") == made_of:
+                return
+        elif status in _FREED_BY:
+            say(f"  the release `{release}` was left {status}: helm {_FREED_BY[status][0]} first")
+            command, *options = _FREED_BY[status]
+            cluster.helm(command, release, *inside, *options)
+        words = [*inside, "--description", made_of, "--values", "-", *settings]
+        cluster.helm("upgrade", "--install", release, folder, *words, stdin=values)
+
+
+def _status(cluster: Cluster, release: str, inside: tuple[str, str]) -> str:
+    """The status of a release's newest revision; empty where there is no release."""
+    listed = cluster.helm("list", *inside, "--filter", f"^{release}$", "--all", "--output", "json")
+    return next((str(entry["status"]) for entry in json.loads(listed)), "")
 
 
 def _until_ready(cluster: Cluster, seconds: float) -> None:

@@ -38,7 +38,7 @@ class Kind:
         return run(self.programs / "kind", *arguments, "--name", NAME, env=self._env)
 
     def answers(self) -> bool:
-        """Whether the cluster is there with every node ready."""
+        """Whether the cluster is there and whole: one that kind was killed over lacks nodes or the StorageClass."""
         if not self.nodes():
             return False
         if not places.KUBECONFIG.exists():
@@ -51,7 +51,11 @@ class Kind:
             "5s",
         ]
         ready = [*kubectl, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "20s"]
-        return succeeds(*kubectl, "get", "--raw", "/readyz") and succeeds(*ready)
+        if not succeeds(*kubectl, "get", "--raw", "/readyz") or not succeeds(*ready):
+            return False
+        nodes = run(*kubectl, "get", "nodes", "--output", "name").split()
+        classes = run(*kubectl, "get", "storageclasses", "--output", "name").split()
+        return len(nodes) == len(configuration(built=self.built)["nodes"]) and bool(classes)
 
     def ensure(self) -> None:
         """Makes the cluster where it does not answer."""
