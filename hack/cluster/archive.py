@@ -51,7 +51,7 @@ def write(docker: Docker, names: Mapping[str, str], target: Path, *, known: Coll
         archive = _Archive(tar, {digest.removeprefix("sha256:") for digest in known})
         manifests = [
             {**_image(source, archive, image), "annotations": {"io.containerd.image.name": names[tag]}}
-            for image in json.loads(_read(source, "manifest.json"))
+            for image in json.loads(read(source, "manifest.json"))
             for tag in image["RepoTags"]
         ]
         archive.add("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
@@ -61,16 +61,16 @@ def write(docker: Docker, names: Mapping[str, str], target: Path, *, known: Coll
 
 def _image(source: tarfile.TarFile, archive: _Archive, image: Mapping[str, Any]) -> dict[str, Any]:
     """Adds one image's blobs; its manifest's descriptor. The configuration names each layer by its tar's digest."""
-    configuration = _read(source, image["Config"])
+    configuration = read(source, image["Config"])
     layers = []
     for path, digest in zip(image["Layers"], json.loads(configuration)["rootfs"]["diff_ids"], strict=True):
-        member = _member(source, path)
-        layers.append({"mediaType": f"{_KINDS}.layer.v1.tar", "digest": digest, "size": member.size})
+        layer = member(source, path)
+        layers.append({"mediaType": f"{_KINDS}.layer.v1.tar", "digest": digest, "size": layer.size})
         if (plain := digest.removeprefix("sha256:")) not in archive.written:
             archive.written.add(plain)
             entry = tarfile.TarInfo(f"blobs/sha256/{plain}")
-            entry.size = member.size
-            archive.tar.addfile(entry, source.extractfile(member))
+            entry.size = layer.size
+            archive.tar.addfile(entry, source.extractfile(layer))
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{_KINDS}.manifest.v1+json",
@@ -80,15 +80,16 @@ def _image(source: tarfile.TarFile, archive: _Archive, image: Mapping[str, Any])
     return archive.blob(json.dumps(manifest).encode(), "manifest.v1+json")
 
 
-def _member(source: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+def member(source: tarfile.TarFile, name: str) -> tarfile.TarInfo:
     """A file in a saved image; a layer that it shares with another is a link to that one's."""
-    member = source.getmember(name)
-    if member.issym():
-        return _member(source, posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname)))
-    return member
+    found = source.getmember(name)
+    if found.issym():
+        return member(source, posixpath.normpath(posixpath.join(posixpath.dirname(name), found.linkname)))
+    return found
 
 
-def _read(source: tarfile.TarFile, name: str) -> bytes:
+def read(source: tarfile.TarFile, name: str) -> bytes:
+    """A file's bytes."""
     file = source.extractfile(name)
     assert file, name
     return file.read()

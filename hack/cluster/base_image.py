@@ -13,7 +13,10 @@ from hack.cluster.shell import run
 
 SUITE = "trixie"
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
-_LEFT_OUT = (
+_LEFT_OUT = (  # bulk, and what tells of the machine that built the image
+    "etc/hostname",
+    "etc/resolv.conf",
+    "var/log/*",
     "var/lib/apt/lists/*",
     "var/cache/apt/*",
     *(f"usr/share/{name}/*" for name in ("doc", "man", "locale", "info")),
@@ -22,7 +25,7 @@ _LEFT_OUT = (
 
 def ensure(docker: Docker) -> str:
     """The image's tag; builds it where it is not there."""
-    tag = f"hcs/debian:{SUITE}-{content.digest(_authorities(), 'minbase')}"
+    tag = f"hcs/debian:{SUITE}-{content.digest(_authorities(), 'minbase', *_LEFT_OUT)}"
     if not docker.has_image(tag):
         host.ensure_packages({"debootstrap": "debootstrap"})
         with step(f"building {tag} (a minute or two)"), tempfile.TemporaryDirectory(dir=places.SCRATCH) as folder:
