@@ -156,6 +156,6 @@ class Workers(Tier):
     concurrency: int = Field(4, ge=1, le=256)
     """Tasks a worker does at the same time."""
     prefetch: int = Field(8, ge=1, le=1024)
-    """Tasks a worker holds, those it does included."""
+    """Tasks a worker holds of each of the three queues, those it does included: up to three times as many in all."""
     handlers: Handlers = Handlers()
     """Outside parts that tasks need."""
