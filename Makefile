@@ -26,7 +26,7 @@ test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" ru
 	@$(PYTHON) -m hack.test $(ARGS)
 chaos: ## every fault RUNS=20 times under load; writes docs/reliability.md
 	@HCS_CHAOS_RUNS=$(or $(RUNS),20) $(PYTHON) -m hack.test chaos
-generate: ## write crds/, the chart's copy and docs/metrics.md anew
+generate: ## write crds/, the chart's copy, docs/metrics.md and docs/reference.md anew
 	@$(PYTHON) -m hack.generate
 lock: ## cut requirements/*.lock from pyproject.toml
 	@$(PYTHON) -m hack.lock

@@ -22,6 +22,7 @@ GENERATED: dict[str, tuple[Path, ...]] = {
         places.ROOT / "charts" / "hcs-operator" / "files" / _CRD,
     ),
     "hack.metrics": (places.ROOT / "docs" / "metrics.md",),
+    "hack.reference": (places.ROOT / "docs" / "reference.md",),
 }
 _PATH = os.pathsep.join(str(places.ROOT / folder) for folder in ("operator", "services"))
 

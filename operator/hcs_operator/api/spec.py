@@ -46,7 +46,7 @@ class StackSpec(Model):
     paused: bool = False
     """Observe and report, change nothing."""
     images: Images = Images()
-    """Images of the parts."""
+    """Images of the parts; unset ones are those of the operator's release at the stack's first sight, and stay."""
     gateway: Gateway = Gateway()
     """The door: routes, rate limit, circuit breaker."""
     write_api: Replicated = Replicated()
