@@ -20,7 +20,7 @@ _HEAD = """# Metrics
 
 Made from the code by `make generate`. Every pod of the services, and the operator, shows its metrics at
 `:9090/metrics`; a histogram has `_bucket`, `_sum` and `_count`. The `process_*` and `python_*` of every Python process
-are shown, too.
+are shown, too. A stack's NetworkPolicies admit no scraper: [write one that does](concepts.md#who-may-talk-to-whom).
 """
 _UNITS = {
     r"_seconds(_|$)": "seconds",

@@ -1,4 +1,5 @@
-"""The admin port (9090): probes, metrics and the self-test. Only the operator, the kubelet and the scraper reach it.
+"""The admin port (9090): probes, metrics and the self-test. Only the operator, the kubelet and a scraper that
+the user's own NetworkPolicy admits reach it.
 
 `/livez` looks at the event loop alone and `/readyz` at whether the process has started and is told to stop, never at a
 dependency: that would take every pod away at once, exactly when one dependency is in trouble.

@@ -37,7 +37,8 @@ class NetworkPolicies(Model):
     """Who may talk to whom."""
 
     enabled: bool = True
-    """Admit only the stack's own flows, the operator, and everybody to the gateway."""
+    """Admit only the stack's own flows, the operator, and everybody to the gateway. Who else is to reach a pod, a
+    scraper of port 9090 say, needs a NetworkPolicy of yours beside these."""
 
 
 class StackSpec(Model):

@@ -154,9 +154,11 @@ class EndpointsStatus(Model):
     gateway: str
     """URL of the gateway."""
     primary: str
-    """host:port of the member that takes writes, for people and simple clients."""
+    """host:port of the member that takes writes, for people and simple clients; pods outside the stack need a
+    NetworkPolicy of yours to reach it."""
     read: str
-    """host:port of the readers, for people and simple clients."""
+    """host:port of the readers, for people and simple clients; pods outside the stack need a NetworkPolicy of yours
+    to reach it."""
 
 
 class ImagesStatus(Model):
