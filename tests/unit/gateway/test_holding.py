@@ -9,6 +9,7 @@ import pytest
 from tests.unit.gateway.virtual_time import BUSY, ROUTE, Answered, Gate, WriteApi, run
 
 from hcs_services.gateway import metrics, waiting_room
+from hcs_services.gateway.upstream import Call
 
 pytestmark = pytest.mark.unit
 InVirtualTime = Callable[[Coroutine[Any, Any, None]], None]
@@ -99,6 +100,21 @@ def test_for_an_upstream_broken_for_good_nobody_waits_and_few_calls_are_made(
         assert api.calls - before <= 20 / 5 * 5 + 5  # five probes every five seconds
         setattr(api, kind, False)
         assert (await gate.load(20))[-1] == "201"
+
+    in_virtual_time(scenario())
+
+
+def test_an_upstream_that_was_given_up_is_waited_for_again_once_it_has_answered(
+    in_virtual_time: InVirtualTime,
+) -> None:
+    async def scenario() -> None:
+        api = WriteApi(40)
+        gate = Gate(api)
+        api.down = True
+        await gate.load(40)
+        api.down = False
+        await gate.load(20)
+        assert set(await told_over(api, gate, "down", 4)) == {"201"}
 
     in_virtual_time(scenario())
 
@@ -235,8 +251,14 @@ def test_what_a_keyed_write_waits_for(
         api = Scripted(*answers)
         assert await Gate(api).order("k") == expected
         assert api.calls == len(answers)
+        assert api.closed == sum(answer is not None for answer in answers)
 
     in_virtual_time(scenario())
+
+
+@pytest.mark.parametrize(("method", "expected"), [("POST", True), ("PATCH", False), ("DELETE", False), ("GET", False)])
+def test_only_a_post_can_be_made_later_under_its_key(method: str, expected: bool) -> None:
+    assert Call(method, "/", [("idempotency-key", "k")], b"").keyed_write is expected
 
 
 @pytest.mark.parametrize("answers", [[BUSY], [None]])

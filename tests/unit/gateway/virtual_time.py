@@ -81,7 +81,7 @@ class WriteApi:
         self.well = asyncio.Event()
         self.well.set()
         self.failing = self.down = self.dying = False
-        self.calls = 0
+        self.calls = self.closed = 0
         self.busiest = 0
         self.written: list[str] = []
         self._turn = asyncio.Lock()
@@ -103,6 +103,7 @@ class WriteApi:
 
     async def close(self, _response: Answered) -> None:
         """Take an answer back."""
+        self.closed += 1
 
     async def stall(self, seconds: float) -> None:
         """Serve nobody for so long."""
