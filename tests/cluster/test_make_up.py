@@ -22,6 +22,7 @@ def test_a_second_make_up_changes_nothing(shop: Stack, kubectl: Kubectl) -> None
     if kubectl.kubeconfig.resolve() != places.KUBECONFIG.resolve():
         pytest.fail(f"{kubectl.kubeconfig} is not this tree's: `make up` would change another cluster", pytrace=False)
     shop.until_ready()
+    shop.until_condition("Reconciling", "False", 120)
     before = _what_is_there(shop, kubectl)
     started = time.monotonic()
     done = subprocess.run(
