@@ -127,7 +127,7 @@ def test_all_are_recorded_and_nobody_may_bootstrap_alone(trio: Trial) -> None:
 
 def test_a_stopping_primary_hands_over_first(trio: Trial) -> None:
     pod = leader(trio)
-    with writing(trio, 1000) as acknowledged:
+    with writing(trio, 1_000_000) as acknowledged:
         until("rows are written", lambda: len(acknowledged) > 20, 10)
         assert pod.container.run("sh", "-c", LEAVE).code == 0
         until("another one leads", lambda: leader(trio) is not pod, 10)
@@ -140,7 +140,7 @@ def test_a_stopping_primary_hands_over_first(trio: Trial) -> None:
 
 def test_a_killed_primary_is_followed_by_another_and_joins_again_without_an_operator(trio: Trial) -> None:
     pod = leader(trio)
-    with writing(trio, 2000) as acknowledged:
+    with writing(trio, 2_000_000) as acknowledged:
         until("rows are written", lambda: len(acknowledged) > 20, 10)
         pod.container.kill()
         until("another one leads", lambda: leader(trio) is not pod, 30)
@@ -157,7 +157,7 @@ def test_all_killed_at_once_with_writes_not_yet_applied_come_back_without_a_pers
     held = [pod.server.root() for pod in others]
     for connection in held:
         connection.__enter__().execute("FLUSH TABLES WITH READ LOCK")
-    with writing(trio, 3000) as acknowledged:
+    with writing(trio, 3_000_000) as acknowledged:
         until("rows are acknowledged", lambda: len(acknowledged) > 20, 20)
         for pod in [first, *others]:
             pod.container.kill("KILL")
@@ -171,7 +171,7 @@ def test_all_killed_at_once_with_writes_not_yet_applied_come_back_without_a_pers
 
 def test_the_secondaries_alone_have_all_that_was_acknowledged_and_wait_for_the_third(trio: Trial) -> None:
     first = leader(trio)
-    with writing(trio, 4000) as acknowledged:
+    with writing(trio, 4_000_000) as acknowledged:
         until("rows are acknowledged", lambda: len(acknowledged) > 20, 20)
         for pod in members(trio):
             pod.container.kill()
@@ -193,7 +193,7 @@ def test_a_lost_volume_is_copied_anew(trio: Trial) -> None:
 
 def test_it_shrinks_to_one_and_grows_again_over_the_kept_volumes(trio: Trial) -> None:
     wants(trio, 1)
-    with writing(trio, 5000) as acknowledged:
+    with writing(trio, 5_000_000) as acknowledged:
         gone = shrunk(trio)
         wants(trio, 3)
         for ordinal in sorted(gone):
@@ -240,7 +240,7 @@ def test_a_request_hands_over_once_and_a_later_failover_stands(trio: Trial) -> N
 
     trio.converge("who leads is known", lambda planned: planned.status.get("currentPrimary") == first.name)
     trio.wishes = replace(trio.wishes, promote=other.name)
-    with writing(trio, 6000) as acknowledged:
+    with writing(trio, 6_000_000) as acknowledged:
         until("rows are written", lambda: len(acknowledged) > 20, 10)
         trio.converge("the one that was asked for leads", done, 30)
         assert changes == [(first.name, other.name)]
