@@ -58,6 +58,13 @@ def test_a_reader_is_rather_cloned_from_the_least_loaded_reader() -> None:
     assert step.donor.name == "shop-replica-0-1"
 
 
+def test_a_reader_that_holds_what_the_primary_lacks_is_no_donor() -> None:
+    strayed = replace(FOLLOWING, gtid_executed=f"{FOLLOWING.gtid_executed},{OTHER_GROUP}:1-3")
+    steps = planned(reader(strayed, 0), reader(EMPTY, 1), previous=eligible(NAME)).steps
+    (step,) = (step for step in steps if isinstance(step, Clone))
+    assert step.donor.name == "shop-db-0-0"
+
+
 def test_a_reader_is_rather_cloned_from_a_secondary_than_from_the_primary() -> None:
     group = replace(PRIMARY.group, online=2, total=2)
     secondary = replace(WITH_GROUP, group=replace(group, role="SECONDARY"))

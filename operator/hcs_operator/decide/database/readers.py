@@ -38,9 +38,18 @@ def _follows(facts: Facts | None) -> bool:
     return channel is not None and channel.receiving == "ON" and channel.applying
 
 
+def _strays(reader: InstanceView, leader: InstanceView) -> bool:
+    """Whether it holds what the primary lacks: a copy of it would, too."""
+    return reader.facts is None or bool(_errant(reader.facts, leader))
+
+
 def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
     """Return the least loaded healthy reader, else what a member is copied from; None while a clone is under way."""
-    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
+    readers = [
+        reader
+        for reader in view.of(Role.READER)
+        if reader.instance.name in eligible and _follows(reader.facts) and not _strays(reader, leader)
+    ]
     return source(view, readers or donors(view, leader))
 
 
