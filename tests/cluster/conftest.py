@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -190,9 +191,17 @@ def reach(node_address: str) -> Callable[[Kubectl, str], Stack]:
         service = kubectl.get("service", f"{name}-gateway")
         assert service, name
         port = next(port["nodePort"] for port in service["spec"]["ports"] if port["name"] == "http")
+        # A Service's port is there once the node's own proxy has heard of it, which no stack can know.
+        until(f"node port {port} answers", lambda: _answers(node_address, port), 30)
         return Stack(name, kubectl, f"http://{node_address}:{port}")
 
     return make
+
+
+def _answers(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
 
 
 @pytest.fixture(autouse=True)
