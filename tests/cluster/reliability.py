@@ -45,7 +45,7 @@ def page(runs: Iterable[Run], targets: Mapping[str, str]) -> str:
     return f"""# What faults do
 
 Written by `make chaos` from `reliability.json`. Each run: the sample stack with three members on the three nodes of a kind cluster on one small machine, 20 orders, 5 tasks and their cancels a second through the gateway; at least 200 orders
-acknowledged before and after the fault. Then whatever had no sure answer is sent again under its key, and the ledger must balance: every acknowledged order there, none that was refused, stock, charges, refunds and mails as they must be. A run whose ledger does not balance ends the programme,
+acknowledged before and after the fault. Then whatever had no sure answer is sent again under its key, and the ledger must balance: every acknowledged order there, none that was refused, stock, charges, refunds and mails as they must be. A run whose ledger does not balance fails and is in no row,
 so the two columns of noughts are what was proved, not what was assumed.
 
 {table(runs, targets)}
