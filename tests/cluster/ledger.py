@@ -15,46 +15,19 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 from tests.cluster.attempts import FRESH, Attempt, ask_for_task, send
+from tests.cluster.balance import Balance
 from tests.cluster.kubectl import until
 
 STOCK = 1_000_000
 USERS = 10
 PRICE = Decimal("2.50")
 CANCELS_PER_TASK = 0.1  # every other task is a payment: a fifth of the paid orders is cancelled
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What a ledger whose sums hold has counted: answers of each kind, and the longest gap between two acknowledged
-    orders in seconds. None was lost and none doubled, or there would be no balance.
-    """
-
-    orders: int
-    mails: int
-    payments: int
-    cancels: int
-    unknown: int
-    gap: float
-
-    @property
-    def acknowledged(self) -> int:
-        """Writes that the product promised to keep."""
-        return self.orders + self.mails + self.payments + self.cancels
-
-    def __str__(self) -> str:
-        """A line for the report."""
-        return (
-            f"{self.orders} orders, {self.mails} mails, {self.payments} payments, {self.cancels} cancels acknowledged; "
-            f"{self.unknown} unknown, all settled; lost 0, doubled 0; "
-            f"longest gap between acknowledged orders {self.gap:.1f} s"
-        )
 
 
 class Ledger:
