@@ -20,26 +20,11 @@ def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> InVirtualTime:
     return lambda work: run(monkeypatch, work)
 
 
-async def fault(api: WriteApi, kind: str, seconds: float) -> None:
-    """Let the write API be `stalled`, `failing`, `down` or `dying` for a while."""
-    if kind == "stalled":
-        await api.stall(seconds)
-        return
-    setattr(api, kind, True)
-    await asyncio.sleep(seconds)
-    setattr(api, kind, False)
-
-
 async def told_over(api: WriteApi, gate: Gate, kind: str, seconds: float, **load: Any) -> list[str]:
     """What orders are told that are sent for ten seconds before a fault, during it and for ten seconds after."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(after(10, fault(api, kind, seconds)))
+        group.create_task(api.suffer(kind, seconds, after=10))
         return await gate.load(10 + seconds + 10, **load)
-
-
-async def after(seconds: float, work: Coroutine[Any, Any, None]) -> None:
-    await asyncio.sleep(seconds)
-    await work
 
 
 @pytest.mark.parametrize("seconds", [2, 4, 8])
@@ -130,7 +115,7 @@ def test_beyond_the_rooms_places_a_write_is_refused_at_once(
         api.failing = True
         await gate.load(2, keyed=False)  # opens the circuit
         api.failing = False
-        asyncio.get_running_loop().create_task(fault(api, kind, 60))
+        asyncio.get_running_loop().create_task(api.suffer(kind, 60))
         most, quick = 0, 0
         async with asyncio.TaskGroup() as group:
             for number in range(100):

@@ -105,6 +105,16 @@ class WriteApi:
         """Take an answer back."""
         self.closed += 1
 
+    async def suffer(self, kind: str, seconds: float, *, after: float = 0) -> None:
+        """Be `stalled`, `failing`, `down` or `dying` for a while, some time from now."""
+        await asyncio.sleep(after)
+        if kind == "stalled":
+            await self.stall(seconds)
+            return
+        setattr(self, kind, True)
+        await asyncio.sleep(seconds)
+        setattr(self, kind, False)
+
     async def stall(self, seconds: float) -> None:
         """Serve nobody for so long."""
         self.well.clear()
