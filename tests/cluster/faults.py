@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.cluster import members
 from tests.cluster.conftest import Stack
-from tests.cluster.kubectl import until
 
 HAND_OVER = """
 from hcs_operator.mysql.session import over_socket
@@ -26,7 +25,7 @@ class Fault:
     """What is done to the primary, and the gap that it may cost."""
 
     target: str
-    inflict: Callable[[Stack, str], AbstractContextManager[None]]
+    inflict: members.Loss
     operator_away: bool = False
 
 
@@ -34,15 +33,6 @@ class Fault:
 def handed_over(stack: Stack, pod: str) -> Iterator[None]:
     """A secondary is made the primary."""
     stack.kubectl.run("exec", pod, "--container=agent", "--", "python3", "-c", HAND_OVER)
-    yield
-
-
-@contextmanager
-def all_killed(stack: Stack, _: str) -> Iterator[None]:
-    """Every member's mysqld is killed with -9 within a second or two."""
-    for pod in stack.kubectl.pods(stack.name, "db"):
-        stack.kubectl.signal_container(str(pod["metadata"]["name"]), "mysqld")
-    until("nobody leads", lambda: members.primary(stack) == "" or None, 30)
     yield
 
 
@@ -62,6 +52,6 @@ FAULTS = {
     "primary hung (SIGSTOP)": Fault(FAILOVER, members.hung),
     "primary killed, operator away": Fault(FAILOVER, members.killed, operator_away=True),
     "primary hung, operator away": Fault(FAILOVER, members.hung, operator_away=True),
-    "all members killed": Fault("back without a person", all_killed),
+    "all members killed": Fault("back without a person", members.all_killed),
     "reader killed": Fault("no gap", reader_killed),
 }

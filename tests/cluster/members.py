@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import until
+
+Loss = Callable[[Stack, str], AbstractContextManager[None]]
+"""Loses the member of that name while the block runs, or as far as it goes."""
 
 
 def want(stack: Stack, count: int) -> None:
@@ -59,3 +62,12 @@ def hung(stack: Stack, pod: str) -> Iterator[None]:
         yield
     finally:
         stack.kubectl.signal_container(pod, "mysqld", "CONT")
+
+
+@contextmanager
+def all_killed(stack: Stack, _: str) -> Iterator[None]:
+    """Every member's mysqld is killed with -9 within a second or two, whichever is named."""
+    for pod in stack.kubectl.pods(stack.name, "db"):
+        stack.kubectl.signal_container(str(pod["metadata"]["name"]), "mysqld")
+    until("nobody leads", lambda: primary(stack) == "" or None, 30)
+    yield

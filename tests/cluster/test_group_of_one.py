@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 from tests.cluster import members
 from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import until
 
 pytestmark = pytest.mark.cluster
-
-Fault = Callable[[Stack, str], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def test_one_member_and_one_queue_node_are_called_what_they_are(alone: Stack) ->
 
 
 @pytest.mark.parametrize("fault", [members.killed, members.deleted], ids=["killed", "its pod is deleted"])
-def test_the_member_is_lost_and_no_acknowledged_order_with_it(fault: Fault, alone: Stack) -> None:
+def test_the_member_is_lost_and_no_acknowledged_order_with_it(fault: members.Loss, alone: Stack) -> None:
     alone.until_ready()
     ledger = alone.ledger()
     with ledger.trickle(orders_per_second=20, tasks_per_second=5):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 from tests.cluster import members
 from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import until
 
 pytestmark = pytest.mark.cluster
-
-Fault = Callable[[Stack, str], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -26,7 +21,7 @@ def trio(shop: Stack) -> Stack:
 @pytest.mark.parametrize(
     "fault", [members.killed, members.deleted, members.hung], ids=["killed", "its pod is deleted", "hung"]
 )
-def test_the_primary_is_lost_and_no_acknowledged_order_with_it(fault: Fault, trio: Stack) -> None:
+def test_the_primary_is_lost_and_no_acknowledged_order_with_it(fault: members.Loss, trio: Stack) -> None:
     ledger, before = trio.ledger(), members.primary(trio)
     with ledger.trickle(orders_per_second=20, tasks_per_second=5):
         with fault(trio, before):
@@ -44,9 +39,6 @@ def test_a_failover_needs_no_operator(trio: Stack, operator_away: None) -> None:
 
 def test_all_members_killed_at_once_come_back_without_a_person(trio: Stack) -> None:
     ledger = trio.ledger()
-    with ledger.trickle():
-        for pod in trio.kubectl.pods(trio.name, "db"):
-            trio.kubectl.signal_container(str(pod["metadata"]["name"]), "mysqld")
-        until("nobody leads", lambda: members.primary(trio) == "" or None, 30)
+    with ledger.trickle(), members.all_killed(trio, members.primary(trio)):
         until("all three are online again", lambda: members.are_safe(trio), 180)
     print(f"    {ledger.settle_and_balance()}")
