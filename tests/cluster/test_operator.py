@@ -1,8 +1,7 @@
-"""The operator at rest, killed, upgraded, paused; two stacks side by side; a namespace that goes in mid-creation."""
+"""The operator killed, upgraded, paused; two stacks side by side; a namespace that goes in mid-creation."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,29 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.conftest import OPERATOR_NAMESPACE, SAMPLES_NAMESPACE, Stack, resource
+from tests.cluster.conftest import OPERATOR_NAMESPACE, Stack, resource
 from tests.cluster.helm import CHART, RELEASE, WAIT, found, helm, put_back
-from tests.cluster.kubectl import Kubectl, in_node, stays, until
+from tests.cluster.kubectl import Kubectl, stays, until
 
 pytestmark = pytest.mark.cluster
-
-AUDIT_LOG = "/var/log/kubernetes/audit.log"
-REST_SECONDS = 60
-
-
-def test_at_rest_the_operator_writes_nothing_but_its_lease(shop: Stack, kubectl: Kubectl) -> None:
-    shop.until_ready()
-    until("workers are at rest", lambda: not shop.kubectl.pods("shop", "worker"), 180)
-    until("nothing but Leases for 10 s", lambda: all(_is_lease(write) for write in _writes_for(10)), 120)
-    writes = _writes_for(REST_SECONDS)
-    leases = [write for write in writes if _is_lease(write)]
-    others = [
-        f"{w['verb']} {w['objectRef'].get('resource')}/{w['objectRef'].get('name')}" for w in writes if w not in leases
-    ]
-    print(f"    {len(leases)} Lease renewals, {len(others)} other writes in {REST_SECONDS} s")
-    assert not others
-    assert len(leases) <= REST_SECONDS / 5 + 1
-    assert not shop.resource()["metadata"].get("finalizers")
 
 
 def test_a_killed_operator_is_followed_by_the_other_replica(shop: Stack, kubectl: Kubectl) -> None:
@@ -123,10 +104,6 @@ def _next_release(kubectl: Kubectl) -> Iterator[dict[str, str]]:
         put_back(kubectl, release)
 
 
-def _is_lease(write: dict[str, Any]) -> bool:
-    return bool(write["objectRef"].get("resource") == "leases")
-
-
 def _replicas(kubectl: Kubectl) -> int | None:
     deployment = kubectl.get("deployment", "advised-worker")
     return deployment["spec"]["replicas"] if deployment else None
@@ -156,19 +133,3 @@ def _operators_images(kubectl: Kubectl) -> set[str]:
     (deployment,) = kubectl.inside(OPERATOR_NAMESPACE).items("deployments", "app.kubernetes.io/name=hcs-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {entry["value"] for entry in container["env"] if entry["name"].startswith("HCS_IMAGE_")}
-
-
-def _writes_for(seconds: float) -> list[dict[str, Any]]:
-    """The operator's writes about the sample stack and itself that the audit log gained while waiting so long."""
-    node = "hcs-control-plane"
-    start = int(in_node(node, "sh", "-c", f"wc -l < {AUDIT_LOG}"))
-    time.sleep(seconds)
-    lines = in_node(node, "tail", "-n", f"+{start + 1}", AUDIT_LOG).splitlines()
-    entries = [json.loads(line) for line in lines]
-    return [
-        entry
-        for entry in entries
-        if entry["user"]["username"].startswith(f"system:serviceaccount:{OPERATOR_NAMESPACE}:")
-        and entry["verb"] in {"create", "update", "patch", "delete", "deletecollection"}
-        and entry["objectRef"].get("namespace") in {SAMPLES_NAMESPACE, OPERATOR_NAMESPACE}
-    ]
