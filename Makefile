@@ -24,8 +24,8 @@ up images status logs down clean:
 .PHONY: test chaos generate lock
 test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" runs only those
 	@$(PYTHON) -m hack.test $(ARGS)
-chaos: ## every fault RUNS=20 times under load; writes docs/reliability.md
-	@HCS_CHAOS_RUNS=$(or $(RUNS),20) $(PYTHON) -m hack.test chaos
+chaos: ## every fault RUNS=20 times under load, or FAULTS="one;another" of docs/reliability.md, which it writes
+	@HCS_CHAOS_RUNS=$(or $(RUNS),20) HCS_CHAOS_FAULTS="$(FAULTS)" $(PYTHON) -m hack.test chaos
 generate: ## write crds/, the chart's copy, docs/metrics.md and docs/reference.md anew
 	@$(PYTHON) -m hack.generate
 lock: ## cut requirements/*.lock from pyproject.toml

@@ -17,16 +17,50 @@ def want(stack: Stack, count: int) -> None:
     stack.patch({"database": {"members": count}})
 
 
+def names(stack: Stack) -> list[str]:
+    """The members' pods."""
+    return [str(pod["metadata"]["name"]) for pod in stack.kubectl.pods(stack.name, "db")]
+
+
 def are_safe(stack: Stack) -> bool | None:
     """Whether all three are there, each on a node of its own."""
-    database = stack.resource()["status"]["database"]
-    online = [it for it in database["instances"] if it["role"] == "member" and it["state"] == "ONLINE"]
-    return (len(online) == 3 and database["safeToLosePrimary"]) or None
+    return (online(stack) == 3 and stack.resource()["status"]["database"]["safeToLosePrimary"]) or None
+
+
+def until_safe(stack: Stack, seconds: float = 240) -> None:
+    """Waits until all three are there."""
+    until("three members are online", lambda: are_safe(stack), seconds)
+
+
+def online(stack: Stack) -> int:
+    """How many members status calls ONLINE."""
+    instances = stack.resource()["status"]["database"]["instances"]
+    return sum(it["role"] == "member" and it["state"] == "ONLINE" for it in instances)
 
 
 def primary(stack: Stack) -> str:
     """The primary's name as status tells it; empty while there is none."""
     return str(stack.resource()["status"]["database"].get("currentPrimary", ""))
+
+
+def until_another_leads(stack: Stack, pod: str) -> None:
+    """Waits until the primary is another member than that one."""
+    until("another member leads", lambda: primary(stack) not in {"", pod} or None, 60)
+
+
+def promote(stack: Stack, pod: str) -> None:
+    """Makes that member the primary, as a user would: a wish that was granted before is taken back first."""
+    stack.kubectl.run("annotate", "hcs", stack.name, "highconcurrency.dev/promote-")
+    until("no wish is left", lambda: "promotion" not in stack.resource()["status"]["database"] or None, 30)
+    stack.kubectl.run("annotate", "hcs", stack.name, f"highconcurrency.dev/promote={pod}")
+    until(f"{pod} leads", lambda: primary(stack) == pod or None, 60)
+
+
+def make_one(stack: Stack) -> None:
+    """Has the group shrink to one member."""
+    want(stack, 1)
+    until("one pod is left", lambda: len(names(stack)) == 1 or None, 180)
+    until("nothing is left to do", lambda: "journal" not in stack.resource()["status"] or None, 60)
 
 
 @contextmanager
@@ -67,7 +101,34 @@ def hung(stack: Stack, pod: str) -> Iterator[None]:
 @contextmanager
 def all_killed(stack: Stack, _: str) -> Iterator[None]:
     """Every member's mysqld is killed with -9 within a second or two, whichever is named."""
-    for pod in stack.kubectl.pods(stack.name, "db"):
-        stack.kubectl.signal_container(str(pod["metadata"]["name"]), "mysqld")
+    for pod in names(stack):
+        stack.kubectl.signal_container(pod, "mysqld")
     until("nobody leads", lambda: primary(stack) == "" or None, 30)
     yield
+
+
+@contextmanager
+def others_killed(stack: Stack, pod: str) -> Iterator[None]:
+    """The mysqld of each member but the named one is killed with -9: what is left is no majority."""
+    for other in names(stack):
+        if other != pod:
+            stack.kubectl.signal_container(other, "mysqld")
+    yield
+
+
+@contextmanager
+def joiner_killed(stack: Stack, pod: str) -> Iterator[None]:
+    """A group of one grows: its second member is killed with -9 when the group counts two, the third being held back."""
+    second, third = (pod.removesuffix("0") + ordinal for ordinal in "12")
+    want(stack, 3)
+    until("the third's server runs", lambda: _runs(stack, third), 120, every=0.1)
+    with hung(stack, third):
+        until("the group counts two", lambda: online(stack) == 2 or None, 120, every=0.1)
+        stack.kubectl.signal_container(second, "mysqld")
+    yield
+
+
+def _runs(stack: Stack, pod: str) -> bool:
+    document = stack.kubectl.get("pod", pod) or {"status": {}}
+    statuses = document["status"].get("containerStatuses", [])
+    return any(status["name"] == "mysqld" and "running" in status["state"] for status in statuses)

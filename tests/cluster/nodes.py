@@ -1,0 +1,84 @@
+"""The cluster's nodes: how to lose one, and what has to stand elsewhere before."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.cluster import members
+from tests.cluster.conftest import Stack
+from tests.cluster.kubectl import CommandFailed, Kubectl, in_node, until
+
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_IN_MEMORY = ("smtp-sink", "payment-stub")  # what a ledger is held against, gone with its pod
+_IN, _OUT = (("INPUT", "-i"), ("FORWARD", "-i")), (("OUTPUT", "-o"), ("FORWARD", "-o"))
+
+
+def make_expendable(stack: Stack) -> None:
+    """Has the primary on a node that the cluster and the ledger can do without."""
+    hub = str(stack.kubectl.items("nodes", _CONTROL_PLANE)[0]["metadata"]["name"])
+    for name in _IN_MEMORY:
+        pod_spec = {"nodeSelector": {"kubernetes.io/hostname": hub}}
+        stack.kubectl.patch("deployment", name, {"spec": {"template": {"spec": pod_spec}}})
+        stack.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+    if of(stack, members.primary(stack)) == hub:
+        members.promote(stack, next(name for name in members.names(stack) if of(stack, name) != hub))
+
+
+def of(stack: Stack, pod: str) -> str:
+    """The node that a pod runs on."""
+    document = stack.kubectl.get("pod", pod)
+    assert document, pod
+    return str(document["spec"]["nodeName"])
+
+
+@contextmanager
+def killed(stack: Stack, pod: str) -> Iterator[None]:
+    """The pod's node loses its power, and has it again once the cluster has noticed and the block has ended."""
+    node = of(stack, pod)
+    _docker("kill", node)
+    try:
+        until(f"{node} is missed", lambda: not _is_ready(stack.kubectl, node) or None, 60)
+        yield
+    finally:
+        _docker("start", node)
+        until(f"{node} is ready again", lambda: _is_ready(stack.kubectl, node) or None, 90)
+
+
+@contextmanager
+def cut_off(stack: Stack, pod: str) -> Iterator[None]:
+    """Nothing reaches the pod's node and nothing leaves it while the block runs."""
+    with _dropping(of(stack, pod), *_IN, *_OUT):
+        yield
+
+
+@contextmanager
+def muted(stack: Stack, pod: str) -> Iterator[None]:
+    """Everything reaches the pod's node and nothing leaves it while the block runs."""
+    with _dropping(of(stack, pod), *_OUT):
+        yield
+
+
+@contextmanager
+def _dropping(node: str, *ways: tuple[str, str]) -> Iterator[None]:
+    for chain, direction in ways:
+        in_node(node, "iptables", "--insert", chain, direction, "eth0", "--jump", "DROP")
+    try:
+        yield
+    finally:
+        for chain, direction in ways:
+            in_node(node, "iptables", "--delete", chain, direction, "eth0", "--jump", "DROP")
+
+
+def _is_ready(kubectl: Kubectl, node: str) -> bool:
+    document = kubectl.get("node", node)
+    assert document, node
+    conditions = document["status"]["conditions"]
+    return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
+
+
+def _docker(action: str, node: str) -> None:
+    done = subprocess.run(["docker", action, node], capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise CommandFailed(f"docker {action} {node}: {done.stderr.strip()}")
