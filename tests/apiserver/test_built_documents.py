@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from tests.unit.build.stacks import FULL, context, stack
+from tests.unit.build.stacks import FULL, QUEUE_OF_THREE, context, stack
 
 from hcs_operator.build import desired
 from hcs_operator.decide.diff import drift, stamped
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.apiserver
 CASES: dict[str, tuple[dict[str, Any], dict[str, int | None]]] = {
     "smallest": ({}, {}),
     "full": (FULL, {"worker": 3, "replica": 2}),
+    "queue of three": (QUEUE_OF_THREE, {}),
 }
 
 

@@ -77,7 +77,8 @@ RULES: list[tuple[str, Any, Any, str]] = [
     ),
     ("objectStore", {"enabled": True, **STORE}, {"enabled": True, "bucket": "shop"}, "needs bucket, endpoint"),
     ("objectStore.endpoint", "https://s3", "https://user:word@s3", "should match"),
-    ("queue.replicas", 1, 3, "replicas must be 1"),
+    ("queue.replicas", 3, 2, "must be 1 or 3"),
+    ("queue.replicas", 1, 4, "less than or equal to 3"),
     ("queue.consumerTimeout", "1m", "59s", "must be from 1m"),
     ("readReplicas.maxLag", "1s", "10ms", "must be from 1s"),
     ("workers", {"concurrency": 4, "prefetch": 4}, {"concurrency": 9, "prefetch": 8}, "raise prefetch"),
@@ -101,6 +102,8 @@ async def test_a_rule_takes_the_good_and_refuses_the_bad_in_words(
 # Where, the value that is stored, the one that may not follow it.
 FIXED: list[tuple[str, Any, Any, str]] = [
     ("queue.storage", {"className": "fast"}, {"className": "slow"}, "className cannot change"),
+    ("queue.replicas", 1, 3, "replicas cannot change"),
+    ("queue.replicas", 3, 1, "replicas cannot change"),
     ("readReplicas.storage", {"className": "fast"}, {}, "className cannot change"),
     ("database", {}, {"credentialsSecret": {"name": "mine"}}, "change the Secret"),
 ]

@@ -142,12 +142,18 @@ class Queue(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("self.replicas == 1", "replicas must be 1 in this version: queues of three come with a later one"),
+            ("self.replicas in [1, 3]", "replicas must be 1 or 3: a queue of two stands still when it loses one"),
+            ("self.replicas == oldSelf.replicas", "replicas cannot change: keep it, or move to a new stack"),
         )
     )
 
     replicas: int = Field(1, ge=1, le=3)
-    """Nodes of the queue. One node is not highly available, and the stack says so."""
+    """Nodes of the queue, 1 or 3. An accepted task survives the loss of one of three. One is not highly available, and
+    the stack says so. It cannot change: one node's volume is not that of a cluster, and tasks that only the leaving
+    ones of three have confirmed would be lost."""
+    spread: Literal["Required", "Preferred"] = "Required"
+    """Of three nodes. Required: each on a cluster node of its own. Preferred: two may share one, and its loss may cost
+    the majority."""
     storage: Storage = Storage()
     """Volumes of the nodes."""
     consumer_timeout: FromMinute = "30m"

@@ -1,10 +1,11 @@
-"""The queue: a RabbitMQ node whose users and permissions are loaded from a Secret at each start."""
+"""The queue: RabbitMQ, one node or three, whose users and permissions are loaded from a Secret at each start."""
 
 from hcs_operator.api.durations import milliseconds
 from hcs_operator.api.labels import selector
 from hcs_operator.api.names import QUEUE
 from hcs_operator.api.quantities import in_bytes
 from hcs_operator.api.spec import Stack
+from hcs_operator.build import queue_cluster
 from hcs_operator.build.context import Context, Document, fingerprint
 from hcs_operator.build.metadata import config_map, metadata
 from hcs_operator.build.pods import (
@@ -29,13 +30,13 @@ _START = f"""set -eu
 until getent ahosts "${{RABBITMQ_NODENAME#*@}}" | grep -qF "$POD_IP "; do sleep 0.5; done
 rm -f "$HOME/.erlang.cookie"
 install -m 0400 {_SECRET}/erlang-cookie "$HOME/.erlang.cookie"
-exec rabbitmq-server
 """
+_RUN = "exec rabbitmq-server\n"
 
 
 def queue(stack: Stack, context: Context) -> list[Document]:
     """ConfigMap and StatefulSet."""
-    name, files = stack.names.of(QUEUE), configuration(stack)
+    name, files = stack.names.of(QUEUE), configuration(stack, context)
     annotations = {
         "highconcurrency.dev/configuration": fingerprint(files),
         "highconcurrency.dev/credentials": context.secret_hashes.get(stack.names.queue_secret, ""),
@@ -47,7 +48,15 @@ def queue(stack: Stack, context: Context) -> list[Document]:
         empty_dir("tmp", "64Mi"),
     ]
     containers = [_container(stack, context)]
-    pod = Pod(QUEUE, containers, volumes, group=ENGINE_USER, grace_seconds=60, annotations=annotations)
+    pod = Pod(
+        QUEUE,
+        containers,
+        volumes,
+        group=ENGINE_USER,
+        grace_seconds=60,
+        annotations=annotations,
+        apart=_clustered(stack) and spec.spread == "Required",
+    )
     return [
         config_map(stack, name, QUEUE, files),
         {
@@ -59,6 +68,7 @@ def queue(stack: Stack, context: Context) -> list[Document]:
                 "replicas": spec.replicas,
                 "revisionHistoryLimit": 3,
                 "podManagementPolicy": "Parallel",
+                **({"minReadySeconds": queue_cluster.SETTLE_SECONDS} if _clustered(stack) else {}),
                 "selector": {"matchLabels": selector(stack.name, QUEUE)},
                 "template": pod_template(stack, pod, spec.template),
                 "persistentVolumeClaimRetentionPolicy": retention(spec.storage.reclaim),
@@ -68,7 +78,7 @@ def queue(stack: Stack, context: Context) -> list[Document]:
     ]
 
 
-def configuration(stack: Stack) -> dict[str, str]:
+def configuration(stack: Stack, context: Context) -> dict[str, str]:
     """rabbitmq.conf and the plugins. Figures are collected each second: the autoscaler looks that often."""
     limit = in_bytes(_SIZES.with_spec(stack.spec.queue.resources)["limits"]["memory"])
     lines = [
@@ -81,6 +91,7 @@ def configuration(stack: Stack) -> dict[str, str]:
         f"consumer_timeout = {milliseconds(stack.spec.queue.consumer_timeout)}",
         "log.console = true",
         "log.console.level = info",
+        *(queue_cluster.configuration(nodes(stack, context)) if _clustered(stack) else ()),
         "",
     ]
     return {
@@ -88,6 +99,16 @@ def configuration(stack: Stack) -> dict[str, str]:
         "advanced.config": "[{rabbit, [{quorum_tick_interval, 1000}]}].\n",
         "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n",
     }
+
+
+def nodes(stack: Stack, context: Context) -> list[str]:
+    """Erlang names of all nodes."""
+    name, host = stack.names.of(QUEUE), stack.names.host(QUEUE, stack.namespace, context.cluster_domain)
+    return [f"rabbit@{name}-{ordinal}.{host}" for ordinal in range(stack.spec.queue.replicas)]
+
+
+def _clustered(stack: Stack) -> bool:
+    return stack.spec.queue.replicas > 1
 
 
 def _container(stack: Stack, context: Context) -> Document:
@@ -105,11 +126,16 @@ def _container(stack: Stack, context: Context) -> Document:
         # Idle schedulers sleep instead of spinning: nodes share their cores with everything else.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
-    probe = {"tcpSocket": {"port": 5672}}
+    probe: Document = {"tcpSocket": {"port": 5672}}
+    script, started, alive, lifecycle = _START + _RUN, probe, probe, {}
+    if _clustered(stack):
+        script = _START + queue_cluster.joining(_DATA, nodes(stack, context)) + _RUN
+        started, alive = queue_cluster.startup_probe(_DATA), queue_cluster.liveness_probe(_DATA, _SECRET)
+        lifecycle = {"lifecycle": {"preStop": queue_cluster.before_stop()}}
     return {
         "name": "rabbitmq",
         "image": context.images["rabbitmq"],
-        "command": ["sh", "-c", _START],
+        "command": ["sh", "-c", script],
         "env": [
             from_pod("POD_NAME", "metadata.name"),
             from_pod("POD_IP", "status.podIP"),
@@ -119,9 +145,10 @@ def _container(stack: Stack, context: Context) -> Document:
             {"name": "amqp", "containerPort": 5672, "protocol": "TCP"},
             {"name": "management", "containerPort": 15672, "protocol": "TCP"},
         ],
-        "startupProbe": {**probe, "periodSeconds": 2, "failureThreshold": 150},
-        "livenessProbe": {**probe, "periodSeconds": 20, "failureThreshold": 6, "timeoutSeconds": 5},
+        "startupProbe": {**started, "periodSeconds": 2, "failureThreshold": 150},
+        "livenessProbe": {**alive, "periodSeconds": 20, "failureThreshold": 6, "timeoutSeconds": 5},
         "readinessProbe": {**probe, "periodSeconds": 3, "failureThreshold": 2, "timeoutSeconds": 3},
+        **lifecycle,
         "resources": _SIZES.with_spec(stack.spec.queue.resources),
         "securityContext": security(ENGINE_USER),
         "volumeMounts": [

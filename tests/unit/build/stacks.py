@@ -75,6 +75,8 @@ FULL: dict[str, Any] = {
     },
 }
 
+QUEUE_OF_THREE: dict[str, Any] = {"queue": {"replicas": 3}}
+
 
 def stack(spec: dict[str, Any] | None = None, name: str = "shop") -> Stack:
     return Stack(name, "shops", "11111111-2222-3333-4444-555555555555", 7, StackSpec.model_validate(spec or {}))

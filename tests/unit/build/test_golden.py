@@ -1,4 +1,6 @@
-"""Every document of two stacks, as YAML to be read. `HCS_UPDATE_GOLDEN=1` writes it anew; the diff is the review."""
+"""Every document of two stacks and a queue of three, as YAML to be read. `HCS_UPDATE_GOLDEN=1` writes it anew; the diff is
+the review.
+"""
 
 import os
 from pathlib import Path
@@ -6,15 +8,20 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.build.stacks import FULL, context, stack
+from tests.unit.build.stacks import FULL, QUEUE_OF_THREE, context, stack
 
+from hcs_operator.api.labels import COMPONENT
+from hcs_operator.api.names import QUEUE
 from hcs_operator.build import desired
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CASES: dict[str, tuple[dict[str, Any], dict[str, int | None]]] = {
     "smallest": ({}, {"worker": None, "replica": None}),
     "full": (FULL, {"worker": 3, "replica": 2}),
+    "queue-of-three": (QUEUE_OF_THREE, {"worker": None, "replica": None}),
 }
+ONLY = {"queue-of-three": QUEUE}
+"""Of these only one component's documents: the others are those of the smallest."""
 
 
 class _Block(yaml.SafeDumper):
@@ -35,6 +42,8 @@ def rendered(case: str) -> str:
     spec, counts = CASES[case]
     parts = []
     for item in desired(stack(spec), context(**counts)):
+        if case in ONLY and item.document["metadata"]["labels"][COMPONENT] != ONLY[case]:
+            continue
         metadata = {
             key: item.document["metadata"][key] for key in ("name", "annotations") if key in item.document["metadata"]
         }
