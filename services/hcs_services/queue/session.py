@@ -15,9 +15,14 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError
 
+from hcs_services.database.resolver import resolve
+from hcs_services.queue.racing import first_open
 from hcs_services.settings import MissingCredentialError, Settings
 
 HEARTBEAT_SECONDS = 10
+UNANSWERED_MILLISECONDS = 3000
+"""A node that is gone without a word acknowledges nothing that is sent to it: its connection ends after so long, not
+only when heartbeats are missed (RFC 5482)."""
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 10.0
 
@@ -34,11 +39,16 @@ class Broker:
     password: Callable[[], str]
     user: str = "hcs"
 
-    def parameters(self, name: str) -> Any:
+    @property
+    def host(self) -> str:
+        """The name that all of its nodes are behind."""
+        return urlsplit(self.url).hostname or "localhost"
+
+    def parameters(self, name: str, address: str) -> Any:
         """Connection parameters for pika; `name` is shown in the broker's management pages."""
         parts = urlsplit(self.url)
         return pika.ConnectionParameters(
-            host=parts.hostname or "localhost",
+            host=address,
             port=parts.port or 5672,
             virtual_host=unquote(parts.path[1:]) or "/",
             credentials=pika.PlainCredentials(self.user, self.password()),
@@ -47,6 +57,7 @@ class Broker:
             socket_timeout=CONNECT_SECONDS / 2,
             stack_timeout=CONNECT_SECONDS,
             blocked_connection_timeout=None,
+            tcp_options={"TCP_USER_TIMEOUT": UNANSWERED_MILLISECONDS},
             client_properties={"connection_name": name},
         )
 
@@ -78,11 +89,11 @@ class Session:
         """
         if self.closed.done():
             raise SessionLost(self.closed.result())
-        answer, resolve = _answer()
+        answer, resolved = _answer()
         self._calls.add(answer)
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                method(*args, callback=resolve, **options)
+                method(*args, callback=resolved, **options)
                 return await answer
         except TimeoutError:
             raise SessionLost(f"the broker did not answer within {CALL_SECONDS:.0f} s") from None
@@ -117,16 +128,29 @@ class Session:
 
 
 async def connect(broker: Broker, name: str) -> Session:
-    """Open a connection and a channel. Raises SessionLost with the cause (refused, password, time-out)."""
-    opened, resolve = _answer()
+    """Open a connection and a channel at one of the broker's nodes.
+
+    Their addresses are asked for each time. Raises SessionLost with the cause (refused, password, time-out).
+    """
     try:
-        parameters = broker.parameters(name)
+        addresses = await resolve(broker.host)
+    except OSError as error:
+        raise SessionLost(f"{broker.host} could not be looked up: {error!r}") from error
+    if not addresses:
+        raise SessionLost(f"{broker.host} has no address")
+    return await first_open(addresses, lambda address: _connect_to(broker, name, address))
+
+
+async def _connect_to(broker: Broker, name: str, address: str) -> Session:
+    opened, resolved = _answer()
+    try:
+        parameters = broker.parameters(name, address)
     except MissingCredentialError as error:
         raise SessionLost(str(error)) from error
     connection = AsyncioConnection(
         parameters,
-        on_open_callback=resolve,
-        on_open_error_callback=lambda _connection, error: resolve(error),
+        on_open_callback=resolved,
+        on_open_error_callback=lambda _connection, error: resolved(error),
         custom_ioloop=asyncio.get_running_loop(),
     )
     try:
@@ -143,19 +167,19 @@ async def connect(broker: Broker, name: str) -> Session:
 
 
 async def _open_channel(connection: Any) -> Any:
-    opened, resolve = _answer()
-    connection.channel(on_open_callback=resolve)
+    opened, resolved = _answer()
+    connection.channel(on_open_callback=resolved)
     return await opened
 
 
 def _answer() -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-    def resolve(value: Any) -> None:
+    def resolved(value: Any) -> None:
         if not future.done():
             future.set_result(value)
 
-    return future, resolve
+    return future, resolved
 
 
 def _root(error: Any) -> str:
