@@ -109,7 +109,7 @@ class PlayedQueue:
         if known.get("down"):
             return Reason("QueueUnreachable", "the broker's management API does not answer")
         counters = {name: known.get(name, 0) for name in ("ready", "unacked", "published", "acked")}
-        return QueueFigures(**counters, at=time.time())
+        return QueueFigures(**counters, at=time.time(), members=known.get("members", 1), online=known.get("members", 1))
 
 
 class PlayedServices:

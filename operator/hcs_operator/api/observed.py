@@ -60,6 +60,10 @@ class QueueFigures:
     published: int
     acked: int
     at: float
+    members: int = 1
+    """Brokers that are to hold the queue which the fewest of them hold."""
+    online: int = 1
+    """Those of its members that are up; it takes and gives messages while they are the majority."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ it needs has failed since, and is healed without waiting; only the services wait
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hcs_operator.api.names import QUEUE, Names
 from hcs_operator.api.observed import Child, Document, Gate, Reason, Snapshot
 
 FOUNDATION, ENGINES, SCHEMA, READERS, SERVICES, GATEWAY = (
@@ -32,7 +33,7 @@ def gate(snapshot: Snapshot, engines: Engines, tiers: Mapping[str, Iterable[Chil
     needs = {
         SCHEMA: None if engines.primary_ready else Reason("WaitingForDatabase", "the database has no primary yet"),
         READERS: migrated,
-        SERVICES: migrated or _unready(snapshot, ("cache", "queue")),
+        SERVICES: migrated or _unready(snapshot, ("cache", "queue")) or _minority(snapshot),
         GATEWAY: _unready(snapshot, UPSTREAMS),
     }
     waiting = {}
@@ -50,6 +51,16 @@ def _unready(snapshot: Snapshot, components: Iterable[str]) -> Reason | None:
     if not missing:
         return None
     return Reason(f"WaitingFor{_camel(missing[0])}", f"no pod is ready of: {', '.join(missing)}")
+
+
+def _minority(snapshot: Snapshot) -> Reason | None:
+    """Say that most of the queue's nodes are missing: what is accepted now would be held by too few of them."""
+    workload = snapshot.live.get(Child("StatefulSet", Names(snapshot.stack).of(QUEUE)))
+    wanted = int(workload["spec"].get("replicas", 1)) if workload else 1
+    ready = len(snapshot.ready(QUEUE))
+    if 2 * ready > wanted:
+        return None
+    return Reason("WaitingForQueue", f"{ready} of {wanted} nodes of the queue are ready, and it takes a majority")
 
 
 def _migration(snapshot: Snapshot, jobs: Iterable[Child]) -> Reason:

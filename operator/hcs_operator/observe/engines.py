@@ -33,10 +33,10 @@ async def ask(
     """Return the figures of one stack. Pods that are not ready are not asked, but for what a worker works on."""
     running = [pod for pod in pods if pod.ip and not pod.deleting]
     ready = [pod for pod in running if pod.ready]
-    has_queue = any(pod.component == "queue" for pod in ready) and queue_password is not None
+    brokers = [f"{pod.name}.{queue_host}" for pod in _of(ready, "queue")] if queue_password is not None else []
     asked = {component: _of(ready, component) for component in SELFTESTED}
     figures, tests, reads, inflight = await asyncio.gather(
-        queue.figures(queue_host, queue_password or "") if has_queue else _nothing(),
+        _of_most(queue, brokers, queue_password or ""),
         asyncio.gather(*(_each(asked[component], services.selftest) for component in SELFTESTED)),
         _each(asked["read-api"], services.cache_counters),
         _each(_of(running, "worker"), services.inflight),
@@ -57,5 +57,8 @@ async def _each(pods: Sequence[PodView], question: Callable[[str, str], Awaitabl
     return await asyncio.gather(*(question(pod.name, pod.ip) for pod in pods))
 
 
-async def _nothing() -> None:
-    return None
+async def _of_most(queue: QueuePort, hosts: Sequence[str], password: str) -> QueueFigures | Reason | None:
+    """Return the figures of the broker that sees most of the others: one that is cut off sees but itself."""
+    answers = await asyncio.gather(*(queue.figures(host, password) for host in hosts))
+    figures = [answer for answer in answers if isinstance(answer, QueueFigures)]
+    return max(figures, key=lambda found: found.online, default=next(iter(answers), None))

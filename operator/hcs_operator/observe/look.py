@@ -62,12 +62,12 @@ async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
 
 def wanted(stack: Stack, cluster_domain: str) -> Wanted:
     """Return what to read besides the labelled children."""
-    names, queue = stack.names, stack.names.of(QUEUE)
+    names = stack.names
     return Wanted(
         uid=stack.uid,
         user_secrets=(*named(stack), *made(stack)),
         queue_secret=names.queue_secret,
-        queue_host=f"{queue}-0.{queue}.{stack.namespace}.svc.{cluster_domain}",
+        queue_host=names.host(QUEUE, stack.namespace, cluster_domain),
     )
 
 

@@ -11,7 +11,7 @@ from hcs_operator.api.observed import CacheCounters, Inflight, QueueFigures, Rea
 
 
 class QueuePort(Protocol):
-    """RabbitMQ's management API of one stack."""
+    """RabbitMQ's management API of one stack, at any of its nodes."""
 
     async def figures(self, host: str, password: str) -> QueueFigures | Reason:
         """Return the counters of the class queues."""

@@ -35,12 +35,15 @@ class ManagementApi:
         found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
         if len(found) < len(CLASS_QUEUES):
             return Reason("QueuesMissing", "the broker does not have its queues yet; the services declare them")
+        weakest = min(found, key=lambda queue: len(queue.get("online") or ()))
         return QueueFigures(
             ready=_sum(found, "messages_ready"),
             unacked=_sum(found, "messages_unacknowledged"),
             published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
             acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
             at=self._clock(),
+            members=len(weakest.get("members") or ()),
+            online=len(weakest.get("online") or ()),
         )
 
 

@@ -36,6 +36,7 @@ class Wanted:
     """Secrets of the user's that the spec names; they carry no label, so they are read one by one."""
     queue_secret: str
     queue_host: str
+    """The Service's name; a pod's is before it."""
 
 
 async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapshot:

@@ -56,6 +56,14 @@ def test_services_wait_for_cache_and_queue() -> None:
     assert "READERS" in found.open
 
 
+def test_services_wait_for_a_majority_of_the_queue() -> None:
+    live: dict[Child, Any] = {JOB: DONE, Child("StatefulSet", "shop-queue"): {"spec": {"replicas": 3}}}
+    one = judged(UP, live, pod("cache"), pod("queue"))
+    assert one.waiting["SERVICES"].word == "WaitingForQueue"
+    assert "1 of 3" in one.waiting["SERVICES"].message
+    assert "SERVICES" in judged(UP, live, pod("cache"), pod("queue"), pod("queue")).open
+
+
 def test_the_gateway_waits_for_every_upstream() -> None:
     found = judged(UP, {JOB: DONE}, *map(pod, ("cache", "queue", "write-api", "read-api")))
     assert found.waiting == {"GATEWAY": Reason("WaitingForAsyncApi", "no pod is ready of: async-api")}
