@@ -111,6 +111,11 @@ class Container:
         """Takes it off a network, as a partition would."""
         call("POST", f"/networks/{network}/disconnect", {"Container": self.id, "Force": True})
 
+    def put_back(self, network: str, aliases: Sequence[str]) -> None:
+        """Puts it on a network again, under these names."""
+        body = {"Container": self.id, "EndpointConfig": {"Aliases": [self.name, *aliases]}}
+        call("POST", f"/networks/{network}/connect", body)
+
     @property
     def state(self) -> dict[str, Any]:
         """Docker's word on it: Status, Running, ExitCode, …"""
