@@ -52,9 +52,10 @@ def configuration(nodes: Sequence[str]) -> list[str]:
 def joining(data: str, nodes: Sequence[str]) -> str:
     """Script that runs before a node over the volume at `data` starts.
 
-    A node whose volume is new may still be a member in the eyes of the others: they take it back only after they have
-    forgotten it, and its places in the queues with it. What a volume holds without having been ready once is of a start
-    that was cut short, unless no start of such a node has begun: then it is of a single node.
+    A node whose volume is new may still be a member in the eyes of the others. They have to forget it first, and its
+    places in the queues with it: there it would vote without the log of what it has confirmed. What a volume holds
+    without having been ready once is of a start that was cut short, unless no start of such a node has begun: then it
+    is of a single node.
     """
     return f"""if [ ! -e {data}/joined ]; then
   if [ -e {data}/mnesia ] && [ ! -e {data}/joining ]; then

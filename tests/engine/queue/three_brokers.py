@@ -104,6 +104,21 @@ class ThreeBrokers:
         """The ordinal of a queue's leader."""
         return _ordinal(self.queues(asked)[queue]["leader"])
 
+    def until_serving(self, name: str) -> int:
+        """Waits until it is known which broker a client of this name is connected to; answers its ordinal."""
+        nodes: list[str] = []
+
+        def known() -> bool:
+            nodes[:] = [
+                connection["node"]
+                for connection in self.management(0, "/api/connections")
+                if connection.get("client_properties", {}).get("connection_name") == name
+            ]
+            return len(nodes) == 1
+
+        until(f"it is known where {name} is", known, 60)
+        return _ordinal(nodes[0])
+
     def held_by(self, asked: int) -> int:
         """How many brokers that are up hold the class queue that the fewest hold."""
         found = self.queues(asked)
