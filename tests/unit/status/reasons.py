@@ -171,7 +171,10 @@ TAKEN_OVER: Mapping[str, Mapping[str, Words]] = {
     },
     conditions.READS: dict.fromkeys(_SELFTEST, selftests(READ_API) | KUBERNETES | waited_for()[SERVICES]),
     conditions.ASYNC: dict.fromkeys(_SELFTEST, selftests(ASYNC_API) | KUBERNETES | waited_for()[SERVICES]),
-    conditions.DURABILITY: {"weak.word": database("durability")},
+    conditions.DURABILITY: {
+        "weak.word": database("durability"),
+        "queue.word": literals(OPERATOR / "status/durability_satisfied.py", function="_queue"),
+    },
     conditions.REPLICATION: {"behind.word": database("replication")},
     conditions.CACHE: {
         "found.problem[1].word": KUBERNETES,
