@@ -57,8 +57,10 @@ def queue(stack: Stack, context: Context) -> list[Document]:
         annotations=annotations,
         apart=_clustered(stack) and spec.spread == "Required",
     )
+    # Not part of the configuration: it would roll the pods.
+    marks = {queue_cluster.FORMED: "yes\n"} if _clustered(stack) and context.queue_formed else {}
     return [
-        config_map(stack, name, QUEUE, files),
+        config_map(stack, name, QUEUE, files | marks),
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
@@ -129,7 +131,9 @@ def _container(stack: Stack, context: Context) -> Document:
     probe: Document = {"tcpSocket": {"port": 5672}}
     script, started, alive, lifecycle = _START + _RUN, probe, probe, {}
     if _clustered(stack):
-        script = _START + queue_cluster.joining(_DATA, nodes(stack, context)) + _RUN
+        script = (
+            _START + queue_cluster.joining(_DATA, f"{_CONFIG}/{queue_cluster.FORMED}", nodes(stack, context)) + _RUN
+        )
         started, alive = queue_cluster.startup_probe(_DATA), queue_cluster.liveness_probe(_DATA, _SECRET)
         lifecycle = {"lifecycle": {"preStop": queue_cluster.before_stop()}}
     return {

@@ -10,6 +10,8 @@ from hcs_operator.build.context import Document
 
 SETTLE_SECONDS = 5
 """How long a node is ready before a roll takes the next one."""
+FORMED = "formed"
+"""The file that says that a cluster was formed once."""
 _STOP_SECONDS = 30
 """How long at most a node that is to stop waits for the others."""
 _OF_ONE = (
@@ -27,6 +29,20 @@ _FLAGS_OF_4_0 = (
 )
 """All that a new node of RabbitMQ 4.0 has, and Khepri: it takes a whole list only. 4.1 takes what differs, and from 4.2
 on Khepri is the default (https://www.rabbitmq.com/docs/metadata-store/how-to-enable-khepri)."""
+# `shrink` is refused by a node that is not fully up, to which nobody would be a member, and tells of each queue that it
+# took the member out of, or could not: asked twice, nothing left to tell is the proof. Who is no member is told by
+# `forget_cluster_node` as an error, in other words by 4.0 than by later ones.
+_FORGOTTEN = """forgotten() {
+  for node in "$@"; do
+    [ "$node" != "$RABBITMQ_NODENAME" ] || continue
+    timeout 30 rabbitmq-queues --silent --node "$node" shrink "$RABBITMQ_NODENAME" >/dev/null 2>&1 || continue
+    left=$(timeout 30 rabbitmq-queues --silent --node "$node" shrink "$RABBITMQ_NODENAME" 2>/dev/null) || continue
+    if printf '%s\\n' "$left" | grep -qE '[[:space:]](ok|error)'; then continue; fi
+    if said=$(timeout 30 rabbitmqctl --node "$node" forget_cluster_node "$RABBITMQ_NODENAME" 2>&1); then return 0; fi
+    case "$said" in *not_a_cluster_node* | *"not in the cluster"*) return 0 ;; esac
+  done
+  return 1
+}"""
 # Port 5672 (hexadecimal 1628), on which a node listens once it is in the cluster.
 _LISTENS = "cat /proc/net/tcp /proc/net/tcp6 | grep -q ':1628 .* 0A '"
 
@@ -49,24 +65,27 @@ def configuration(nodes: Sequence[str]) -> list[str]:
     ]
 
 
-def joining(data: str, nodes: Sequence[str]) -> str:
+def joining(data: str, formed: str, nodes: Sequence[str]) -> str:
     """Script that runs before a node over the volume at `data` starts.
 
-    A node whose volume is new may still be a member in the eyes of the others. They have to forget it first, and its
-    places in the queues with it: there it would vote without the log of what it has confirmed. What a volume holds
-    without having been ready once is of a start that was cut short, unless no start of such a node has begun: then it
-    is of a single node.
+    A node whose volume is new may still be a member in the eyes of the others. They have to forget it first, its places
+    in the queues before the rest: there it would vote without the log of what it has confirmed. Once the file `formed`
+    is there, somebody has data and it waits for that; before, there may be nobody to ask. What a volume holds without
+    having been ready once is of a start that was cut short, unless no start of such a node has begun: then it is of a
+    single node.
     """
-    return f"""if [ ! -e {data}/joined ]; then
+    return f"""{_FORGOTTEN}
+if [ ! -e {data}/joined ]; then
   if [ -e {data}/mnesia ] && [ ! -e {data}/joining ]; then
     echo "{_OF_ONE}" | tee /dev/termination-log
     exit 1
   fi
   touch {data}/joining
   rm -rf {data}/mnesia
-  for node in {" ".join(nodes)}; do
-    [ "$node" = "$RABBITMQ_NODENAME" ] ||
-      timeout 15 rabbitmqctl --node "$node" forget_cluster_node "$RABBITMQ_NODENAME" >/dev/null 2>&1 || true
+  until forgotten {" ".join(nodes)}; do
+    [ -e {formed} ] || break
+    echo "without data it waits until another broker has forgotten it, which takes a majority of them"
+    sleep 2
   done
   case "$(rabbitmqctl version)" in
   4.0.*) export RABBITMQ_FEATURE_FLAGS={",".join(_FLAGS_OF_4_0)} ;;

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
-from hcs_operator.api.names import DB
+from hcs_operator.api.names import DB, QUEUE
 from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
+from hcs_operator.build.queue_cluster import FORMED
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
 from hcs_operator.decide.database.membership import pods_wanted
@@ -179,7 +180,19 @@ def _context(
         operator_namespace=release.namespace,
         replicas={DB: members, **counts(stack, snapshot, readers_staying)},
         secret_hashes=hashes,
+        queue_formed=_queue_formed(stack, snapshot),
     )
+
+
+def _queue_formed(stack: Stack, snapshot: Snapshot) -> bool:
+    """Say whether a broker of this stack was ever ready, which it is only inside a cluster. Its ConfigMap remembers.
+
+    Not by the pods: those of a deleted stack of this name may be left for a moment.
+    """
+    name = stack.names.of(QUEUE)
+    told = snapshot.live.get(Child("ConfigMap", name), {}).get("data") or {}
+    status = snapshot.live.get(Child("StatefulSet", name), {}).get("status") or {}
+    return FORMED in told or int(status.get("readyReplicas") or 0) > 0
 
 
 def _state(scaling: Scaling, before: S | None) -> S | None:

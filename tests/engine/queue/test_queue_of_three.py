@@ -212,10 +212,25 @@ async def test_two_that_come_back_do_not_wait_for_the_one_that_was_killed_last(b
 def test_a_broker_that_lost_its_volume_is_taken_back_and_holds_every_queue_again(brokers: ThreeBrokers) -> None:
     brokers.containers[0].kill()
     brokers.until_held(1, nodes=2)
-    brokers.make(0, "data-0-new").start()
+    brokers.make(0, "data-0-new", formed=True).start()
     _whole(brokers, 1)
     forgotten = "removing member (replica) on node 'rabbit@three-queue-0."
     assert forgotten in brokers.containers[1].logs(5000), "it voted in queues without what it had voted for before"
+
+
+async def test_a_broker_without_data_waits_while_there_is_no_majority_to_forget_it(brokers: ThreeBrokers) -> None:
+    ledger = Ledger()
+    async with publishing(brokers.broker, ledger):
+        await ledger.until("before", 200)
+        await _kill_all(brokers)
+    empty = brokers.make(2, "data-2-new", formed=True)
+    empty.start()
+    await asyncio.to_thread(brokers.containers[0].start)
+    await asyncio.to_thread(until, "it waits", lambda: empty.logs().count("waits until another broker") >= 5, 120)
+    await asyncio.to_thread(brokers.containers[1].start)
+    async with consuming(brokers.broker, ledger):
+        await ledger.until_balanced()
+    await asyncio.to_thread(_whole, brokers)
 
 
 def test_a_broker_whose_cookie_is_no_longer_that_of_the_secret_is_restarted(brokers: ThreeBrokers) -> None:

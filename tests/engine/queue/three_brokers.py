@@ -43,10 +43,10 @@ class ThreeBrokers:
         """As the services see them."""
         return Broker(f"amqp://{self.service}:5672/", lambda: self.secret["password"])
 
-    def make(self, ordinal: int, volume: str) -> Container:
-        """A broker that is not started yet, over a volume of this name."""
+    def make(self, ordinal: int, volume: str, *, formed: bool = False) -> Container:
+        """A broker that is not started yet, over a volume of this name; `formed` where the operator has seen a cluster."""
         pod = f"{self.name}-queue-{ordinal}"
-        settings, container = self._built()
+        settings, container = self._built(formed=formed)
         variables = {"POD_NAME": pod, "POD_IP": ""}
         for entry in container["env"]:
             if "value" in entry:
@@ -133,8 +133,8 @@ class ThreeBrokers:
         spec = {"queue": {"replicas": 3, "resources": {"limits": {"memory": "512Mi"}}}}
         return Stack(self.name, NAMESPACE.partition(".")[0], "uid-1", 1, StackSpec.model_validate(spec))
 
-    def _built(self) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-        context = Context(images=IMAGES, replicas={"replica": 1})
+    def _built(self, *, formed: bool = False) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        context = Context(images=IMAGES, replicas={"replica": 1}, queue_formed=formed)
         found = (item.document for item in desired(self._stack(), context))
         documents = {(it["kind"], it["metadata"]["name"]): it for it in found}
         pod = documents["StatefulSet", f"{self.name}-queue"]["spec"]["template"]["spec"]

@@ -1,5 +1,6 @@
 """A whole look, decided: what must hold between the database's plan and the counts."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -109,3 +110,35 @@ def test_a_reader_whose_pod_was_never_made_needs_no_drain() -> None:
 
 def test_a_paused_stack_drains_nobody() -> None:
     assert look(Memory(), leaver=FOLLOWING, journal=None, spec={**off(1), "paused": True}).memory.leaving == frozenset()
+
+
+BROKERS, SETTINGS = Child("StatefulSet", "shop-queue"), Child("ConfigMap", "shop-queue")
+
+
+def queue_settings(live: Mapping[Child, Any], replicas: int = 3) -> Mapping[str, str]:
+    """What the operator writes into the brokers' ConfigMap, as `live` is."""
+    found = decide(
+        stack({"queue": {"replicas": replicas}}),
+        Seen(Snapshot("shops", "shop", NOW, live), view(member(PRIMARY))),
+        Memory(),
+        Release(IMAGES, "cluster.local", "hcs-system"),
+    )
+    documents = {Child(it["kind"], it["metadata"]["name"]): it for it in found.volumes.documents}
+    settings: Mapping[str, str] = documents[SETTINGS]["data"]
+    return settings
+
+
+def brokers(ready: int) -> Mapping[Child, Any]:
+    return {BROKERS: {"metadata": {}, "spec": {"replicas": 3}, "status": {"readyReplicas": ready}}}
+
+
+def test_brokers_are_told_that_they_have_formed_a_cluster_once_one_was_ready_and_for_good() -> None:
+    assert "formed" not in queue_settings({})
+    assert "formed" not in queue_settings(brokers(0))
+    once = queue_settings(brokers(1))
+    assert "formed" in once
+    assert queue_settings({**brokers(0), SETTINGS: {"metadata": {}, "data": once}}) == once
+
+
+def test_a_queue_of_one_is_told_of_no_cluster() -> None:
+    assert "formed" not in queue_settings(brokers(1), replicas=1)
