@@ -102,8 +102,8 @@ async def test_a_rule_takes_the_good_and_refuses_the_bad_in_words(
 # Where, the value that is stored, the one that may not follow it.
 FIXED: list[tuple[str, Any, Any, str]] = [
     ("queue.storage", {"className": "fast"}, {"className": "slow"}, "className cannot change"),
-    ("queue.replicas", 1, 3, "replicas cannot change"),
-    ("queue.replicas", 3, 1, "replicas cannot change"),
+    ("queue.replicas", 1, 3, "make a new stack with the other one"),
+    ("queue.replicas", 3, 1, "put the former number back"),
     ("readReplicas.storage", {"className": "fast"}, {}, "className cannot change"),
     ("database", {}, {"credentialsSecret": {"name": "mine"}}, "change the Secret"),
 ]

@@ -143,7 +143,13 @@ class Queue(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             ("self.replicas in [1, 3]", "replicas must be 1 or 3: a queue of two stands still when it loses one"),
-            ("self.replicas == oldSelf.replicas", "replicas cannot change: keep it, or move to a new stack"),
+            (
+                "self.replicas == oldSelf.replicas",
+                (
+                    "replicas cannot change: put the former number back, or make a new stack with the other one and "
+                    "let the workers empty this one's queue"
+                ),
+            ),
         )
     )
 
