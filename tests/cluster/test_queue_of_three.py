@@ -1,51 +1,87 @@
-"""Of a queue of three, one broker is killed and another deleted under orders and tasks, and no accepted task goes with them."""
+"""A queue of three loses one broker at a time under orders and tasks, and no accepted task goes with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from tests.cluster import brokers
 from tests.cluster.conftest import Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 
 pytestmark = pytest.mark.cluster
 
-
-def is_whole(stack: Stack) -> bool | None:
-    """Whether three brokers are ready, each on a node of its own, and hold every queue."""
-    pods = stack.kubectl.pods(stack.name, "queue")
-    weak = stack.condition("DurabilitySatisfied").get("message", "")
-    healthy = stack.condition("QueueHealthy").get("status") == "True"
-    held = healthy and "QueueBrokerMissing" not in weak
-    return (len({pod["spec"]["nodeName"] for pod in pods}) == 3 and held) or None
-
-
-def kill(stack: Stack) -> None:
-    stack.kubectl.signal_container(f"{stack.name}-queue-0", "rabbitmq")
-
-
-def delete(stack: Stack) -> None:
-    stack.kubectl.delete("pod", f"{stack.name}-queue-1", wait=False)
+# Three brokers need three nodes; all else is as small as it gets. A fixed number of workers is there from the start.
+SPEC: dict[str, Any] = {
+    "database": {"members": 1},
+    "readReplicas": {"replicas": 0},
+    "autoscaling": {"mode": "Off"},
+    "workers": {"replicas": 2},
+    "queue": {
+        "replicas": 3,
+        "storage": {"size": "1Gi", "reclaim": "Delete"},
+        "resources": {"requests": {"cpu": "30m", "memory": "192Mi"}, "limits": {"memory": "768Mi"}},
+    },
+}
 
 
 @pytest.fixture(scope="module")
-def trio(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+def held(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
     """A stack with a queue of three."""
-    module_namespace.apply(resource("held", {"queue": {"replicas": 3}}))
-    stack = reach(module_namespace, "held")
-    until("three brokers hold every queue", lambda: is_whole(stack), 120)
-    return stack
+    module_namespace.apply(resource("held", SPEC))
+    return reach(module_namespace, "held")
 
 
-@pytest.mark.parametrize("fault", [kill, delete], ids=["killed", "its pod is deleted"])
-def test_a_broker_is_lost_and_no_accepted_task_with_it(fault: Callable[[Stack], None], trio: Stack) -> None:
-    ledger = trio.ledger()
-    with ledger.trickle(orders_per_second=5, tasks_per_second=5):
-        fault(trio)
-        trio.until_condition("QueueHealthy", "False", 30)
-        until("three brokers hold every queue again", lambda: is_whole(trio), 180)
+@pytest.fixture
+def trio(held: Stack) -> Stack:
+    """The stack once its three brokers hold every queue."""
+    held.until_ready()
+    until("three brokers hold every queue", lambda: brokers.are_whole(held), 120)
+    return held
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [brokers.killed, brokers.deleted, brokers.emptied],
+    ids=["killed", "its pod is deleted", "its volume is lost"],
+)
+def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.Loss, trio: Stack) -> None:
+    ledger, leader = trio.ledger(), brokers.leading(trio, "hcs.default")
+    with ledger.trickle(orders_per_second=20, tasks_per_second=5):
+        print(f"    hit {leader}")
+        fault(trio, leader)
+        until(f"{leader} is said to be down", lambda: brokers.is_named(trio, leader), 30)
+        until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 180)
+        trio.until_ready()
     print(f"    {ledger.settle_and_balance()}")
 
 
+def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> None:
+    ledger, ready = trio.ledger(), set[int]()
+    revision = _brokers(trio)["status"]["updateRevision"]
+
+    def rolled() -> bool | None:
+        found = _brokers(trio)
+        status = found["status"]
+        ready.add(status.get("readyReplicas", 0))
+        seen = status["observedGeneration"] == found["metadata"]["generation"] and status["updateRevision"] != revision
+        return (seen and status.get("updatedReplicas") == status.get("readyReplicas") == 3) or None
+
+    with ledger.trickle(orders_per_second=20, tasks_per_second=5):
+        trio.patch({"queue": {"resources": {"requests": {"cpu": "31m"}}}})
+        until("all three are rolled", rolled, 240)
+        until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 120)
+    print(f"    {ledger.settle_and_balance()}")
+    assert min(ready) == 2, "there was a moment without two brokers"
+
+
 def test_their_number_does_not_change(trio: Stack) -> None:
-    assert "replicas cannot change" in trio.patch({"queue": {"replicas": 1}}, check=False)
+    assert "make a new stack" in trio.patch({"queue": {"replicas": 1}}, check=False)
+
+
+def _brokers(stack: Stack) -> dict[str, Any]:
+    """The brokers' StatefulSet."""
+    found = stack.kubectl.get("statefulset", f"{stack.name}-queue")
+    assert found, stack.name
+    return found
