@@ -45,7 +45,7 @@ class Context:
     """By Secret: a hash of its contents, for engines that read it only at their start."""
 
     queue_formed: bool = False
-    """Whether brokers of the queue have formed a cluster, so that one without data is not one of a first start."""
+    """Whether the brokers of the queue have formed a cluster: one without data is then not one of a first start."""
 
     def count(self, component: str, wanted: int) -> int | None:
         """Return a tier's own count; None where somebody else's scaler decides it."""

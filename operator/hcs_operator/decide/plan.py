@@ -185,14 +185,15 @@ def _context(
 
 
 def _queue_formed(stack: Stack, snapshot: Snapshot) -> bool:
-    """Say whether a broker of this stack was ever ready, which it is only inside a cluster. Its ConfigMap remembers.
+    """Say whether most brokers of this stack were ever ready at once. Its ConfigMap remembers.
 
+    A broker is ready only inside a cluster; one alone could not decide without another that has yet to get ready.
     Not by the pods: those of a deleted stack of this name may be left for a moment.
     """
     name = stack.names.of(QUEUE)
     told = snapshot.live.get(Child("ConfigMap", name), {}).get("data") or {}
     status = snapshot.live.get(Child("StatefulSet", name), {}).get("status") or {}
-    return FORMED in told or int(status.get("readyReplicas") or 0) > 0
+    return FORMED in told or 2 * int(status.get("readyReplicas") or 0) > stack.spec.queue.replicas
 
 
 def _state(scaling: Scaling, before: S | None) -> S | None:

@@ -132,10 +132,10 @@ def brokers(ready: int) -> Mapping[Child, Any]:
     return {BROKERS: {"metadata": {}, "spec": {"replicas": 3}, "status": {"readyReplicas": ready}}}
 
 
-def test_brokers_are_told_that_they_have_formed_a_cluster_once_one_was_ready_and_for_good() -> None:
+def test_brokers_are_told_that_they_have_formed_a_cluster_once_most_were_ready_and_for_good() -> None:
     assert "formed" not in queue_settings({})
-    assert "formed" not in queue_settings(brokers(0))
-    once = queue_settings(brokers(1))
+    assert "formed" not in queue_settings(brokers(1))
+    once = queue_settings(brokers(2))
     assert "formed" in once
     assert queue_settings({**brokers(0), SETTINGS: {"metadata": {}, "data": once}}) == once
 
