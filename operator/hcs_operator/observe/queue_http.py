@@ -1,7 +1,7 @@
 """`QueuePort` over RabbitMQ's management API (port 15672)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -32,19 +32,28 @@ class ManagementApi:
                 queues = await answer.json()
         except (TimeoutError, aiohttp.ClientError, OSError) as failure:
             return Reason("QueueUnreachable", f"the broker's management API does not answer ({type(failure).__name__})")
-        found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
-        if len(found) < len(CLASS_QUEUES):
-            return Reason("QueuesMissing", "the broker does not have its queues yet; the services declare them")
-        weakest = min(found, key=lambda queue: len(queue.get("online") or ()))
-        return QueueFigures(
-            ready=_sum(found, "messages_ready"),
-            unacked=_sum(found, "messages_unacknowledged"),
-            published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
-            acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
-            at=self._clock(),
-            members=len(weakest.get("members") or ()),
-            online=len(weakest.get("online") or ()),
-        )
+        return figures_of(queues, self._clock())
+
+
+def figures_of(queues: Sequence[dict[str, Any]], at: float) -> QueueFigures | Reason:
+    """Return the figures of what `GET /api/queues/<vhost>` has answered at `at`, in Unix seconds.
+
+    Messages are those of the class queues; accepted tasks wait in others, too, so each must be held by its members.
+    """
+    found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
+    if len(found) < len(CLASS_QUEUES):
+        return Reason("QueuesMissing", "the broker does not have its queues yet; the services declare them")
+    replicated = [queue for queue in queues if queue.get("type") == "quorum"]
+    weakest = min(replicated or found, key=lambda queue: len(queue.get("online") or ()))
+    return QueueFigures(
+        ready=_sum(found, "messages_ready"),
+        unacked=_sum(found, "messages_unacknowledged"),
+        published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
+        acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
+        at=at,
+        members=len(weakest.get("members") or ()),
+        online=len(weakest.get("online") or ()),
+    )
 
 
 def _sum(entries: list[dict[str, Any]], name: str) -> int:
