@@ -136,6 +136,7 @@ def _container(stack: Stack, context: Context) -> Document:
         )
         started, alive = queue_cluster.startup_probe(_DATA), queue_cluster.liveness_probe(_DATA, _SECRET)
         lifecycle = {"lifecycle": {"preStop": queue_cluster.before_stop()}}
+        variables["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f" {queue_cluster.WAITS}"
     return {
         "name": "rabbitmq",
         "image": context.images["rabbitmq"],
@@ -149,7 +150,7 @@ def _container(stack: Stack, context: Context) -> Document:
             {"name": "amqp", "containerPort": 5672, "protocol": "TCP"},
             {"name": "management", "containerPort": 15672, "protocol": "TCP"},
         ],
-        "startupProbe": {**started, "periodSeconds": 2, "failureThreshold": 150},
+        "startupProbe": {"periodSeconds": 2, "failureThreshold": 150, **started},
         "livenessProbe": {**alive, "periodSeconds": 20, "failureThreshold": 6, "timeoutSeconds": 5},
         "readinessProbe": {**probe, "periodSeconds": 3, "failureThreshold": 2, "timeoutSeconds": 3},
         **lifecycle,
