@@ -67,6 +67,15 @@ RULES: list[tuple[str, Any, Any, str]] = [
     ("gateway.routes", [route("/a/{b}")], [route("/a/{b")], "should match"),
     ("gateway.routes", [route("/api/v1/openapis")], [route("/api/v1/openapi/x.json")], "choose another path"),
     ("gateway.routes", [route("/healthz2")], [route("/healthz")], "choose another path"),
+    ("gateway.routes", [route("/a/..b/.c")], [route("/a/../b")], "without it"),
+    ("gateway.routes", [route("/a/...")], [route("/a/.")], "without it"),
+    (
+        "gateway.routes",
+        [route("/a/{b}"), route("/a/{b}/c"), route("/a/b"), route("/a"), route("/a/{b}", methods=["PUT", "PATCH"])],
+        [route("/a/{b}"), route("/x"), route("/a/{c}", methods=["POST", "GET"])],
+        "remove the method from one",
+    ),
+    ("gateway.routes", [route("/a", methods=["GET", "GET"])], [route("/a"), route("/a")], "remove the method from one"),
     ("gateway.routes", [route("/a", methods=["PUT"])], [route("/a", methods=[])], "at least 1"),
     ("gateway.service", {"type": "NodePort", "nodePort": 30080}, {"nodePort": 30080}, "set the type"),
     (
@@ -97,6 +106,17 @@ async def test_a_rule_takes_the_good_and_refuses_the_bad_in_words(
     with pytest.raises(Refused, match=word) as refusal:
         await kube.create(resource(namespace, nested(path, bad), "refused"))
     assert f"spec.{path.partition('.')[0]}" in str(refusal.value)
+
+
+async def test_as_many_routes_as_there_may_be_are_judged_within_the_budget_of_rules(
+    kube: Client, namespace: str
+) -> None:
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    routes = [route(f"{'/{a}' * 62}/{number:07}", methods=methods) for number in range(64)]
+    assert len(routes[0]["path"]) == 256
+    await kube.create(resource(namespace, nested("gateway.routes", routes)))
+    with pytest.raises(Refused, match="remove the method from one"):
+        await kube.create(resource(namespace, nested("gateway.routes", [*routes[:-1], routes[0]]), "refused"))
 
 
 # Where, the value that is stored, the one that may not follow it.

@@ -18,6 +18,10 @@ class Route(Model):
                 "!['/healthz', '/api/v1/openapi'].exists(own, self.path == own || self.path.startsWith(own + '/'))",
                 "/healthz and /api/v1/openapi are the gateway's own: choose another path",
             ),
+            (
+                "!self.path.matches('/[.][.]?(/|$)')",
+                "no request matches a segment . or ..: write the path without it",
+            ),
         )
     )
 
@@ -31,6 +35,18 @@ class Route(Model):
     """Whether an idempotent or keyed request may be sent once more, to another endpoint."""
     cost: float = Field(1, ge=0, le=1000)
     """Tokens a request takes; 0 is not limited."""
+
+
+_SHAPE = "path.findAll('/([{]|[^/]+)')"
+"""CEL: a path's segments; every parameter is the same one."""
+_OVERLAP = f"one.{_SHAPE} == other.{_SHAPE} && one.methods.exists(method, method in other.methods)"
+AGREEING = rules(
+    (
+        f"self.all(one, self.exists_one(other, {_OVERLAP}))",
+        "two routes answer the same method and path, whatever their parameters' names: remove the method from one",
+    )
+)
+"""What `contradiction` refuses, as the API server does."""
 
 
 def contradiction(routes: Iterable[Route]) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from hcs_operator.api.durations import FromMillisecond, FromSecond
 from hcs_operator.api.model import Model, rules
-from hcs_operator.api.routes import Route, contradiction
+from hcs_operator.api.routes import AGREEING, Route, contradiction
 from hcs_operator.api.spec_tiers import Replicated, StringMap
 
 
@@ -97,7 +97,7 @@ class Gateway(Replicated):
     """Token bucket for each client."""
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     """When to answer 503 at once."""
-    routes: Annotated[tuple[Route, ...], Field(max_length=64)] = ()
+    routes: Annotated[tuple[Route, ...], Field(max_length=64, json_schema_extra=AGREEING)] = ()
     """Empty: the reference application's routes."""
 
     @field_validator("routes")

@@ -4,11 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hcs_operator.api.routes import Route, contradiction
 from hcs_operator.api.spec import Stack, parse_stack
 from hcs_operator.build.context import Context
 from hcs_operator.build.gateway import configuration
 from hcs_services.gateway.config import GatewayConfig
+from hcs_services.gateway.routing import Router, RoutingError
 
 pytestmark = pytest.mark.unit
 
@@ -39,3 +43,26 @@ def test_durations_and_limits_arrive_as_they_were_meant() -> None:
     assert (limit.capacity, limit.refill_per_second, limit.header) == (50, 2.5, "x-api-key")
     assert [str(network) for network in limit.trusted_proxies] == ["10.0.0.0/8"]
     assert (config.replicas, config.routes[0].cost, config.routes[0].retry) == (3, 5.0, False)
+
+
+ROUTES = st.builds(
+    Route,
+    methods=st.lists(st.sampled_from(["GET", "PUT"]), min_size=1, max_size=2).map(tuple),
+    path=st.lists(st.sampled_from(["a", "{b}", "{c}"]), min_size=1, max_size=2).map(
+        lambda parts: "/" + "/".join(parts)
+    ),
+    upstream=st.just("read-api"),
+)
+
+
+@given(st.lists(ROUTES, max_size=4))
+def test_the_operator_and_the_gateway_refuse_the_same_sets_of_routes(routes: list[Route]) -> None:
+    router: Router[str] = Router()
+    try:
+        for route in routes:
+            router.add(route.methods, route.path, route.upstream)
+    except RoutingError:
+        refused = True
+    else:
+        refused = False
+    assert refused == (contradiction(routes) is not None)
