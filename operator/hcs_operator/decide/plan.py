@@ -23,7 +23,7 @@ from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
 from hcs_operator.decide.renewal import renewals
 from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
-from hcs_operator.decide.startup import Engines, gate
+from hcs_operator.decide.startup import Engines, behind, gate
 from hcs_operator.decide.volumes import Volumes, volumes
 
 S = TypeVar("S")
@@ -110,7 +110,8 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     leaving = _leaving(stack, readers, memory)
     staying = readers.current - (1 if leaving and leaving <= database.drained else 0)
     wanted = desired(stack, _context(stack, snapshot, images, release, staying))
-    opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted))
+    stale = behind(snapshot, (item.document for item in wanted))
+    opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted), stale)
     reason = readers.recommendation.reason if readers.recommendation else None
     why = (memory.leaving_why if leaving and leaving == memory.leaving else None) or reason
     return Plan(

@@ -2,14 +2,17 @@
 gateway.
 
 A tier is opened by what it needs being ready, never by time. What exists is never taken away again because something
-it needs has failed since, and is healed without waiting; only the services wait once more for each new migration.
+it needs has failed since, and is healed without waiting. An upgrade keeps the order of a start: the services wait once
+more for each new migration, and a gateway that gets another image for the migration and for the services' rollout.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from hcs_operator.api.names import QUEUE, Names
 from hcs_operator.api.observed import Child, Document, Gate, Reason, Snapshot
+from hcs_operator.decide.diff import drift
 
 FOUNDATION, ENGINES, SCHEMA, READERS, SERVICES, GATEWAY = (
     "FOUNDATION", "ENGINES", "SCHEMA", "READERS", "SERVICES", "GATEWAY",
@@ -26,7 +29,12 @@ class Engines:
     primary_ready: bool
 
 
-def gate(snapshot: Snapshot, engines: Engines, tiers: Mapping[str, Iterable[Child]]) -> Gate:
+def gate(
+    snapshot: Snapshot,
+    engines: Engines,
+    tiers: Mapping[str, Collection[Child]],
+    behind: AbstractSet[Child] = frozenset(),
+) -> Gate:
     """Return the open tiers, and for each closed one what it waits for. `tiers` names the wanted objects of each."""
     jobs = [child for child in tiers.get(SCHEMA, ()) if child.kind == "Job"]
     migrated = None if all(_complete(snapshot.live.get(job)) for job in jobs) else _migration(snapshot, jobs)
@@ -36,21 +44,61 @@ def gate(snapshot: Snapshot, engines: Engines, tiers: Mapping[str, Iterable[Chil
         SERVICES: migrated or _unready(snapshot, ("cache", "queue")) or _minority(snapshot),
         GATEWAY: _unready(snapshot, UPSTREAMS),
     }
+    musts = {SERVICES: migrated}
+    if not behind.isdisjoint(tiers.get(GATEWAY, ())):
+        musts[GATEWAY] = migrated or _unrolled(snapshot, tiers.get(SERVICES, ()), behind)
     waiting = {}
     for tier, need in needs.items():
         exists = any(child in snapshot.live for child in tiers.get(tier, ()) if child.kind != "Job")
-        must = migrated if tier == SERVICES else need if not exists else None
-        found = must if exists else need
+        found = musts.get(tier) if exists else need
         if found is not None:
             waiting[tier] = found
     return Gate(frozenset({FOUNDATION, ENGINES, *needs}) - frozenset(waiting), waiting)
 
 
+def behind(snapshot: Snapshot, documents: Iterable[Document]) -> frozenset[Child]:
+    """Return the Deployments that have yet to be given a wanted image. What others add to them makes no difference."""
+    wanted = ((Child(it["kind"], it["metadata"]["name"]), it) for it in documents if it["kind"] == "Deployment")
+    return frozenset(
+        child for child, it in wanted if child in snapshot.live and drift(_images(it), snapshot.live[child])
+    )
+
+
+def observed(workload: Document) -> bool:
+    """Say whether its controller has seen what was last written."""
+    seen = (workload.get("status") or {}).get("observedGeneration", 0)
+    return bool(seen >= workload["metadata"].get("generation", 0))
+
+
+def rolling(workload: Document) -> bool:
+    """Say whether pods of an earlier template are left, or may be."""
+    status = workload.get("status") or {}
+    return not observed(workload) or int(status.get("updatedReplicas") or 0) < int(status.get("replicas") or 0)
+
+
+def _images(workload: Document) -> Document:
+    containers = [
+        {"name": it["name"], "image": it["image"]} for it in workload["spec"]["template"]["spec"]["containers"]
+    ]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+
+def _unrolled(snapshot: Snapshot, services: Iterable[Child], behind: AbstractSet[Child]) -> Reason | None:
+    """Say which services are not all of their new image; one that is gone is about to be made."""
+    left = [
+        child.name.removeprefix(f"{snapshot.stack}-")
+        for child in services
+        if child in behind or child not in snapshot.live or rolling(snapshot.live[child])
+    ]
+    return _awaited(left, "the gateway gets its new image after")
+
+
 def _unready(snapshot: Snapshot, components: Iterable[str]) -> Reason | None:
-    missing = [component for component in components if not snapshot.ready(component)]
-    if not missing:
-        return None
-    return Reason(f"WaitingFor{_camel(missing[0])}", f"no pod is ready of: {', '.join(missing)}")
+    return _awaited([component for component in components if not snapshot.ready(component)], "no pod is ready of")
+
+
+def _awaited(missing: Sequence[str], told: str) -> Reason | None:
+    return Reason(f"WaitingFor{_camel(missing[0])}", f"{told}: {', '.join(missing)}") if missing else None
 
 
 def _minority(snapshot: Snapshot) -> Reason | None:

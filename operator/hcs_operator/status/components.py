@@ -8,6 +8,7 @@ from hcs_operator.api.database import TEMPLATE_HASH
 from hcs_operator.api.names import ASYNC_API, GATEWAY, READ_API, REPLICA, STATEFUL, WORKER, WRITE_API
 from hcs_operator.api.observed import Child, Outlook, PodView, Reason
 from hcs_operator.api.spec import Stack
+from hcs_operator.decide.startup import observed, rolling
 
 _TIERS = {REPLICA: "READERS", GATEWAY: "GATEWAY"} | dict.fromkeys((WRITE_API, ASYNC_API, READ_API, WORKER), "SERVICES")
 """The gate's tier of each component; those without one never wait."""
@@ -74,10 +75,7 @@ def _rolling(live: Any, pods: Iterable[PodView]) -> bool:
 
     A template that carries its own hash (the database's) is compared by it: what it leaves out restarts no pod.
     """
-    status, metadata = live.get("status") or {}, live["metadata"]
-    if status.get("observedGeneration", 0) < metadata.get("generation", 0):
+    if not observed(live):
         return True
     wanted = (live["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_HASH)
-    if wanted is not None:
-        return any(pod.annotations.get(TEMPLATE_HASH) != wanted for pod in pods)
-    return int(status.get("updatedReplicas") or 0) < int(status.get("replicas") or 0)
+    return rolling(live) if wanted is None else any(pod.annotations.get(TEMPLATE_HASH) != wanted for pod in pods)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hcs_operator.api.observed import Child, Gate, PodView, Reason, Snapshot
-from hcs_operator.decide.startup import Engines, gate
+from hcs_operator.decide.startup import Engines, behind, gate
 
 pytestmark = pytest.mark.unit
 
@@ -82,3 +82,60 @@ def test_running_services_wait_for_a_new_migration() -> None:
     live: dict[Child, dict[str, Any]] = {TIERS["SERVICES"][0]: {}, TIERS["GATEWAY"][0]: {}}
     found = judged(UP, live, *map(pod, ALL_UP))
     assert set(found.waiting) == {"READERS", "SERVICES"}
+
+
+DOOR, API = TIERS["GATEWAY"][0], TIERS["SERVICES"][0]
+
+
+def deployment(child: Child, image: str, **status: int) -> dict[str, Any]:
+    """A Deployment of one container, of generation 2; one that somebody added stands beside it."""
+    containers = [{"name": "added", "image": "mesh:1"}, {"name": "own", "image": image}]
+    metadata = {"name": child.name, "generation": 2}
+    return {"kind": child.kind, "metadata": metadata, "spec": {"template": {"spec": {"containers": containers}}}} | (
+        {"status": status} if status else {}
+    )
+
+
+def wanted(child: Child, image: str) -> dict[str, Any]:
+    document = deployment(child, image)
+    del document["spec"]["template"]["spec"]["containers"][0]
+    return document
+
+
+ROLLED = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2}
+
+
+def upgraded(api: dict[str, Any] | None, *, door: str = "hcs:1", job: Any = DONE) -> Gate:
+    """The gate before a running gateway of image `door`, when hcs:2 is wanted of gateway and services."""
+    live = {JOB: job, DOOR: deployment(DOOR, door), **({} if api is None else {API: api})}
+    seen = Snapshot("shop", "shop", 0.0, live, pods=tuple(map(pod, ALL_UP)))
+    return gate(seen, UP, TIERS, behind(seen, [wanted(DOOR, "hcs:2"), wanted(API, "hcs:2")]))
+
+
+def test_a_gateway_waits_for_the_migration_of_its_new_image() -> None:
+    found = upgraded(deployment(API, "hcs:1", **ROLLED), job={})
+    assert {found.waiting[tier].word for tier in ("SERVICES", "GATEWAY")} == {"WaitingForMigration"}
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        deployment(API, "hcs:1", **ROLLED),
+        deployment(API, "hcs:2", **{**ROLLED, "observedGeneration": 1}),
+        deployment(API, "hcs:2", **{**ROLLED, "updatedReplicas": 1}),
+        None,
+    ],
+    ids=["not yet given the image", "not yet seen by its controller", "half rolled", "gone"],
+)
+def test_a_gateway_gets_its_new_image_after_the_services(api: dict[str, Any] | None) -> None:
+    told = Reason("WaitingForWriteApi", "the gateway gets its new image after: write-api")
+    assert upgraded(api).waiting == {"GATEWAY": told}
+
+
+def test_a_gateway_gets_its_new_image_once_the_services_have_theirs() -> None:
+    assert upgraded(deployment(API, "hcs:2", **ROLLED)).waiting == {}
+
+
+def test_a_gateway_that_keeps_its_image_waits_for_no_upgrade() -> None:
+    found = upgraded(deployment(API, "hcs:1", **ROLLED), door="hcs:2", job={})
+    assert "GATEWAY" in found.open

@@ -17,11 +17,11 @@ from tests.unit.status.made import OPERATOR, ROOT, Made, Words, defaults, litera
 
 from hcs_operator.act.events import Move, scaled
 from hcs_operator.api import conditions
-from hcs_operator.api.names import ASYNC_API, CACHE, QUEUE, READ_API, WRITE_API
+from hcs_operator.api.names import ASYNC_API, CACHE, QUEUE, READ_API, WORKER, WRITE_API
 from hcs_operator.api.observed import Child, PodView, Reason, Snapshot
 from hcs_operator.api.pod_problems import CRASH, CREATION, IMAGE, PLACING
 from hcs_operator.decide.database.operations import Operation
-from hcs_operator.decide.startup import SCHEMA, SERVICES, UPSTREAMS, Engines, gate
+from hcs_operator.decide.startup import GATEWAY, SCHEMA, SERVICES, UPSTREAMS, Engines, gate
 from hcs_operator.mysql.errors import DatabaseError
 
 HCS_SERVICES = ROOT / "services/hcs_services"
@@ -68,7 +68,14 @@ def waited_for() -> Mapping[str, Words]:
             for primary in (False, True):
                 for tier, reason in gate(seen, Engines(primary), tiers).waiting.items():
                     found[tier] = found.get(tier, frozenset()) | {reason.word}
-    return found
+    return {**found, GATEWAY: found[GATEWAY] | _waited_for_in_an_upgrade()}
+
+
+def _waited_for_in_an_upgrade() -> Words:
+    door, left = Child("Deployment", "shop-gateway"), [Child("Deployment", f"shop-{it}") for it in (*UPSTREAMS, WORKER)]
+    seen = Snapshot("shop", "shop", 0.0, live={it: {} for it in (door, *left)})
+    gates = (gate(seen, Engines(True), {GATEWAY: [door], SERVICES: [it]}, {door, it}) for it in left)
+    return frozenset(it.waiting[GATEWAY].word for it in gates)
 
 
 def _ready(component: str) -> PodView:
