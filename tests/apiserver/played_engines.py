@@ -108,7 +108,7 @@ class PlayedQueue:
         known = self.world.read().get("queue", {})
         if known.get("down"):
             return Reason("QueueUnreachable", "the broker's management API does not answer")
-        counters = {name: known.get(name, 0) for name in ("ready", "unacked", "published", "acked")}
+        counters = {name: known.get(name, 0) for name in ("ready", "unacked", "published", "acked", "dead")}
         return QueueFigures(**counters, at=time.time(), members=known.get("members", 1), online=known.get("members", 1))
 
 

@@ -64,6 +64,8 @@ class QueueFigures:
     """Brokers that are to hold the queue which the fewest of them hold."""
     online: int = 1
     """Those of its members that are up; it takes and gives messages while they are the majority."""
+    dead: int = 0
+    """Messages in the dead-letter queue, which has no bound."""
 
 
 @dataclass(frozen=True)

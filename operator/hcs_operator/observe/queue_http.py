@@ -9,6 +9,7 @@ import aiohttp
 from hcs_operator.api.observed import QueueFigures, Reason
 
 CLASS_QUEUES = frozenset({"hcs.critical", "hcs.default", "hcs.bulk"})
+DEAD = "hcs.dead"
 USER = "hcs"
 TIMEOUT = aiohttp.ClientTimeout(total=2, connect=1)
 """Seconds; a broker that is slower than this counts as not answering for one look."""
@@ -22,7 +23,7 @@ class ManagementApi:
         self._clock = clock
 
     async def figures(self, host: str, password: str) -> QueueFigures | Reason:
-        """Return the counters of the three class queues added up."""
+        """Return the counters of the three class queues added up, and how many dead letters there are."""
         url = f"http://{host}:15672/api/queues/%2F"
         auth = aiohttp.BasicAuth(USER, password)
         try:
@@ -38,7 +39,7 @@ class ManagementApi:
 def figures_of(queues: Sequence[dict[str, Any]], at: float) -> QueueFigures | Reason:
     """Return the figures of what `GET /api/queues/<vhost>` has answered at `at`, in Unix seconds.
 
-    Messages are those of the class queues; accepted tasks wait in others, too, so each must be held by its members.
+    Messages are those of the class queues, and the dead letters; accepted tasks wait in others, too, so each must be held by its members.
     """
     found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
     if len(found) < len(CLASS_QUEUES):
@@ -51,10 +52,11 @@ def figures_of(queues: Sequence[dict[str, Any]], at: float) -> QueueFigures | Re
         published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
         acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
         at=at,
+        dead=_sum([queue for queue in queues if queue.get("name") == DEAD], "messages_ready", "messages_unacknowledged"),
         members=len(weakest.get("members") or ()),
         online=len(weakest.get("online") or ()),
     )
 
 
-def _sum(entries: list[dict[str, Any]], name: str) -> int:
-    return sum(int(entry.get(name) or 0) for entry in entries)
+def _sum(entries: list[dict[str, Any]], *names: str) -> int:
+    return sum(int(entry.get(name) or 0) for entry in entries for name in names)

@@ -42,6 +42,12 @@ class Metrics:
         )
         self.ready = self._of(Gauge, "hcs_autoscaler_queue_ready", "Messages that wait in the class queues.", STACK)
         self.unacked = self._of(Gauge, "hcs_autoscaler_queue_unacked", "Messages that workers hold.", STACK)
+        self.dead = self._of(
+            Gauge,
+            "hcs_queue_dead_letters",
+            "Messages in hcs.dead, which has no bound; only a person takes them out.",
+            STACK,
+        )
         self.arrivals = self._of(
             Gauge, "hcs_autoscaler_arrival_rate", "Messages a second that are published, smoothed.", STACK
         )
@@ -76,6 +82,7 @@ class Metrics:
         if isinstance(snapshot.queue, QueueFigures):
             self.ready.labels(*where).set(snapshot.queue.ready)
             self.unacked.labels(*where).set(snapshot.queue.unacked)
+            self.dead.labels(*where).set(snapshot.queue.dead)
         for tier, scaling in tiers.items():
             self.current.labels(*where, tier).set(scaling.current)
             if scaling.recommendation is None:
@@ -97,7 +104,7 @@ class Metrics:
 
     def forget(self, namespace: str, stack: str) -> None:
         """Drop the series of a stack that is gone."""
-        gauges = (self.ready, self.unacked, self.arrivals, self.rate, self.misses, self.hit_ratio)
+        gauges = (self.ready, self.unacked, self.dead, self.arrivals, self.rate, self.misses, self.hit_ratio)
         for metric in (*gauges, self.current, self.recommended, self.decisions):
             metric.remove_by_labels({"namespace": namespace, "stack": stack})
 

@@ -1,4 +1,4 @@
-"""Whether the queue's brokers are all up, hold every queue, and answer with their figures."""
+"""Whether the queue's brokers are all up, hold every queue, and answer with their figures, dead letters among them."""
 
 from hcs_operator.api import conditions
 from hcs_operator.api.names import QUEUE
@@ -19,7 +19,15 @@ def judge(facts: Facts) -> Verdict:
     if not isinstance(figures, QueueFigures):
         up = "The queue's pod is ready" if wanted == 1 else f"{found.ready} of the queue's {wanted} pods are ready"
         return facts.not_yet(conditions.QUEUE, figures.word, f"{up}, but {figures.message}")
-    return _degraded(facts, figures) or yes("Answering", "The queue answers")
+    return _degraded(facts, figures) or _answering(figures)
+
+
+def _answering(figures: QueueFigures) -> Verdict:
+    """Say whether dead letters wait there for somebody."""
+    if figures.dead:
+        told = "The queue answers; tasks that failed for good lie in hcs.dead until somebody sees to them"
+        return yes("DeadLetters", told)
+    return yes("Answering", "The queue answers")
 
 
 def _degraded(facts: Facts, figures: QueueFigures) -> Verdict | None:

@@ -7,6 +7,9 @@ it dead-letters to the default exchange without a key of its own, which hands th
 Source queues dead-letter at least once, which RabbitMQ allows only with `overflow: reject-publish`
 (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). The delivery limit is a backstop for a message that
 crashes its worker; ordinary failures never reach it, because the worker counts tries in a header of its own.
+
+The dead-letter queue has no length limit (docs/tasks.md): a full one could only drop letters, or refuse them and so
+keep each dead task in a worker's hands, in the place of one that can be done.
 """
 
 from dataclasses import dataclass, field

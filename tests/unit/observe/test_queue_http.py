@@ -22,9 +22,10 @@ def classes(*online: int) -> list[dict[str, Any]]:
     return [queue(name, *online, **counters) for name in sorted(CLASS_QUEUES)]
 
 
-def test_messages_are_counted_in_the_class_queues_alone() -> None:
-    found = figures_of([*classes(0, 1, 2), queue("hcs.dead", 0, 1, 2, messages_ready=9)], 7.0)
-    assert found == QueueFigures(ready=3, unacked=6, published=15, acked=12, at=7.0, members=3, online=3)
+def test_messages_are_counted_in_the_class_queues_and_dead_letters_by_themselves() -> None:
+    dead = queue("hcs.dead", 0, 1, 2, messages_ready=9, messages_unacknowledged=1)
+    found = figures_of([*classes(0, 1, 2), dead], 7.0)
+    assert found == QueueFigures(ready=3, unacked=6, published=15, acked=12, at=7.0, dead=10, members=3, online=3)
 
 
 def test_the_queue_that_the_fewest_brokers_hold_counts_whatever_it_is_for() -> None:

@@ -47,6 +47,15 @@ async def test_a_count_that_was_written_is_a_decision(bench: Bench) -> None:
     assert shown(bench, "hcs_autoscaler_current_replicas", **WHERE, tier="workers") == 4
 
 
+async def test_dead_letters_are_counted_and_the_condition_says_that_there_are_any(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=0)
+    with bench.world.change() as state:
+        state["queue"] = {"dead": 3}
+    await bench.look(times=3)
+    assert shown(bench, "hcs_queue_dead_letters", **WHERE) == 3
+    assert bench.condition("QueueHealthy")["reason"] == "DeadLetters"
+
+
 async def test_what_was_not_measured_is_not_shown_as_nought(bench: Bench) -> None:
     a_queue_and_workers(bench, workers=1, ready=0)
     await bench.look(times=3)
