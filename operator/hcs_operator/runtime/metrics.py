@@ -9,8 +9,10 @@ from prometheus_client.registry import Collector
 
 from hcs_operator.act.events import Move
 from hcs_operator.api.observed import QueueFigures, Scaling, Snapshot
+from hcs_operator.api.spec import Stack
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
+from hcs_operator.decide.scaling import may_write
 
 STACK = ("namespace", "stack")
 TIER = (*STACK, "tier")
@@ -23,6 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of_stacks: list[Counter | Gauge | Histogram] = []
         self.looks = self._of(
             Histogram,
             "hcs_operator_look_seconds",
@@ -33,6 +36,24 @@ class Metrics:
         self.current = self._of(Gauge, "hcs_autoscaler_current_replicas", "Replicas that a tier has now.", TIER)
         self.recommended = self._of(
             Gauge, "hcs_autoscaler_recommended_replicas", "Replicas that the tier's law wants.", TIER
+        )
+        self.desired = self._of(
+            Gauge,
+            "hcs_autoscaler_desired_replicas",
+            "Replicas that a tier is brought to: those its law wants, or those it has where that may not be written.",
+            TIER,
+        )
+        self.wait = self._of(
+            Gauge,
+            "hcs_autoscaler_estimated_wait_seconds",
+            "Until the present workers have emptied the backlog; +Inf without workers, absent while it is unseen.",
+            TIER,
+        )
+        self.age = self._of(
+            Gauge,
+            "hcs_autoscaler_metric_age_seconds",
+            "Age, at the last look, of the figures that the tier's law goes by; grows while none can be read.",
+            TIER,
         )
         self.decisions = self._of(
             Counter,
@@ -68,7 +89,10 @@ class Metrics:
         )
 
     def _of(self, kind: Callable[..., Kind], name: str, meaning: str, labels: Sequence[str] = ()) -> Kind:
-        return kind(name, meaning, labels, registry=self.registry)
+        metric = kind(name, meaning, labels, registry=self.registry)
+        if "stack" in labels:
+            self._of_stacks.append(metric)
+        return metric
 
     def watch_queue(
         self, depth: Callable[[], float], oldest: Callable[[], float], retries: Callable[[], float]
@@ -76,7 +100,7 @@ class Metrics:
         """Show the queue's own figures whenever the metrics are read."""
         self.registry.register(_QueueCollector(depth, oldest, retries))
 
-    def saw(self, snapshot: Snapshot, tiers: Mapping[str, Scaling]) -> None:
+    def saw(self, stack: Stack, snapshot: Snapshot, tiers: Mapping[str, Scaling]) -> None:
         """Show what a look saw of the load and what the laws made of it."""
         where = (snapshot.namespace, snapshot.stack)
         if isinstance(snapshot.queue, QueueFigures):
@@ -84,15 +108,18 @@ class Metrics:
             self.unacked.labels(*where).set(snapshot.queue.unacked)
             self.dead.labels(*where).set(snapshot.queue.dead)
         for tier, scaling in tiers.items():
-            self.current.labels(*where, tier).set(scaling.current)
-            if scaling.recommendation is None:
-                continue
-            self.recommended.labels(*where, tier).set(scaling.recommendation.desired)
-            match scaling.recommendation.state:
-                case WorkerState() as state:
+            found, at = scaling.recommendation, (*where, tier)
+            self.current.labels(*at).set(scaling.current)
+            self.desired.labels(*at).set(found.desired if found and may_write(stack, scaling) else scaling.current)
+            _set(self.recommended, at, found.desired if found else None)
+            state = found.state if found else None
+            _set(self.age, at, _age(state, snapshot.now))
+            _set(self.wait, at, state.wait if isinstance(state, WorkerState) else None)
+            match state:
+                case WorkerState():
                     self.arrivals.labels(*where).set(state.arrivals)
                     _set(self.rate, where, state.rate)
-                case ReaderState() as state:
+                case ReaderState():
                     self.misses.labels(*where).set(state.misses)
                     _set(self.hit_ratio, where, state.hit_ratio)
 
@@ -104,14 +131,20 @@ class Metrics:
 
     def forget(self, namespace: str, stack: str) -> None:
         """Drop the series of a stack that is gone."""
-        gauges = (self.ready, self.unacked, self.dead, self.arrivals, self.rate, self.misses, self.hit_ratio)
-        for metric in (*gauges, self.current, self.recommended, self.decisions):
+        for metric in self._of_stacks:
             metric.remove_by_labels({"namespace": namespace, "stack": stack})
 
 
-def _set(gauge: Gauge, where: tuple[str, str], value: float | None) -> None:
-    """Show what is known; what is not yet known is not nought."""
-    if value is not None:
+def _age(state: WorkerState | ReaderState | None, now: float) -> float | None:
+    """Figures are read after the look has begun: those of this very look are of age 0."""
+    return None if state is None or state.measured_at is None else max(0.0, now - state.measured_at)
+
+
+def _set(gauge: Gauge, where: tuple[str, ...], value: float | None) -> None:
+    """Show what is known; what is not known, or no longer, is not nought."""
+    if value is None:
+        gauge.remove_by_labels(dict(zip(TIER, where, strict=False)))
+    else:
         gauge.labels(*where).set(value)
 
 

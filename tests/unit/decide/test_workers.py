@@ -1,5 +1,7 @@
 """Workers follow the queue, take no busy pod away, and go to zero only when nothing comes any more."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,3 +194,14 @@ def test_a_word_is_told_anew_once_it_has_not_held_for_a_while() -> None:
         found = decide(samples(now, 1, ready=1, published=8, acked=7), found.state, law)
         assert found.limited_by == "IdleTimeout"
     assert decide(samples(131, 1, ready=1, published=8, acked=7), found.state, law).limited_by is None
+
+
+@pytest.mark.parametrize(("workers", "ready", "wait"), [(2, 1000, 50.0), (0, 1, inf), (0, 0, 0.0)])
+def test_the_wait_is_what_the_present_workers_take_for_the_backlog(workers: int, ready: int, wait: float) -> None:
+    assert decide(samples(0, workers, ready=ready), None, LAW).state.wait == wait
+
+
+def test_without_figures_there_is_no_wait_and_the_last_measurement_is_remembered() -> None:
+    seen = decide(samples(0, 1, ready=10), None, LAW).state
+    blind = decide(WorkerSamples(5, 1, 1, 0, Reason("QueueUnreachable", "no answer")), seen, LAW).state
+    assert (blind.wait, blind.measured_at) == (None, 0)

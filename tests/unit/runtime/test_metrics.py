@@ -1,5 +1,6 @@
 """What the operator shows of itself is what happened."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def a_queue_and_workers(bench: Bench, workers: int, ready: int) -> None:
         state["queue"] = {"ready": ready}
 
 
+def switch(bench: Bench, mode: str) -> None:
+    stack = deepcopy(bench.cluster.objects[Ref(STACK_KIND, *KEY)])
+    stack["spec"]["autoscaling"]["mode"] = mode
+    bench.cluster.put(stack)
+
+
 async def test_a_count_that_was_written_is_a_decision(bench: Bench) -> None:
     a_queue_and_workers(bench, workers=1, ready=1000)
     await bench.look(times=3)
@@ -61,6 +68,40 @@ async def test_what_was_not_measured_is_not_shown_as_nought(bench: Bench) -> Non
     await bench.look(times=3)
     assert shown(bench, "hcs_autoscaler_arrival_rate", **WHERE) == 0
     assert shown(bench, "hcs_autoscaler_service_rate_per_replica", **WHERE) is None
+
+
+async def test_what_a_law_wants_and_what_is_done_are_two_counts(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=1000)
+    switch(bench, "Recommend")
+    await bench.look(times=3)
+    counts = ("current", "desired", "recommended")
+    told = [shown(bench, f"hcs_autoscaler_{it}_replicas", **WHERE, tier="workers") for it in counts]
+    assert told == [1, 1, 4]
+
+
+async def test_a_wait_is_shown_while_the_queue_is_seen_and_its_figures_age_while_it_is_not(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=1000)
+    await bench.look(times=3)
+    wait, age = (f"hcs_autoscaler_{it}_seconds" for it in ("estimated_wait", "metric_age"))
+    assert shown(bench, wait, **WHERE, tier="workers") == 1000 / 4
+    before = shown(bench, age, **WHERE, tier="workers") or 0.0
+    with bench.world.change() as state:
+        state["queue"] = {"down": True}
+    for _ in range(3):
+        bench.now += 20
+        await bench.look()
+    assert shown(bench, wait, **WHERE, tier="workers") is None
+    assert shown(bench, age, **WHERE, tier="workers") == pytest.approx(before + 60)
+
+
+async def test_a_law_that_is_switched_off_shows_nothing(bench: Bench) -> None:
+    a_queue_and_workers(bench, workers=1, ready=1000)
+    await bench.look(times=3)
+    switch(bench, "Off")
+    await bench.look()
+    names = ("recommended_replicas", "estimated_wait_seconds", "metric_age_seconds", "desired_replicas")
+    told = [shown(bench, f"hcs_autoscaler_{it}", **WHERE, tier="workers") for it in names]
+    assert told == [None, None, None, 4]
 
 
 async def test_a_stack_that_is_gone_leaves_no_series(bench: Bench) -> None:

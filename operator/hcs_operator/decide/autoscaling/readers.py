@@ -74,6 +74,11 @@ class ReaderState:
     in_at: float | None = None
     """When it was last seen to have fallen."""
 
+    @property
+    def measured_at(self) -> float | None:
+        """Return when the newest of the counters was read."""
+        return max((entry.at for entry in self.counters), default=None)
+
 
 def decide(samples: ReaderSamples, state: ReaderState | None, law: ReaderLaw) -> Recommendation:
     """Return the count of read replicas, with its numbers in words."""

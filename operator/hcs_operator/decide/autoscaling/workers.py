@@ -10,7 +10,7 @@ https://github.com/rabbitmq/rabbitmq-server/issues/8418).
 """
 
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf, isfinite
 from typing import NamedTuple
 
 from hcs_operator.api.observed import QueueFigures, Reason, Recommendation
@@ -71,6 +71,10 @@ class WorkerState:
     needs: tuple[tuple[float, int], ...] = ()
     """(when, need) of the last WINDOW seconds."""
     limit: Limit | None = None
+    wait: float | None = None
+    """Seconds until the present workers have emptied the backlog; inf without workers, None while nothing is seen."""
+    measured_at: float | None = None
+    """When the queue's figures were last read."""
 
 
 def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) -> Recommendation:
@@ -79,20 +83,21 @@ def decide(samples: WorkerSamples, state: WorkerState | None, law: WorkerLaw) ->
     if not isinstance(samples.queue, QueueFigures):
         why = samples.queue or Reason("NoQueue", "there is no queue yet")
         held = Reason("QueueUnseen", f"holds {samples.current}: {why.message}")
-        return Recommendation(samples.current, held, "QueueUnseen", replace(state, figures=None))
+        return Recommendation(samples.current, held, "QueueUnseen", replace(state, figures=None, wait=None))
     state = _measured(samples, samples.queue, state)
     figures, rate = samples.queue, state.rate or law.rate_hint or PRIOR_RATE
     backlog = figures.ready + figures.unacked
+    wait = _wait(backlog, rate, samples.current)
     need = ceil(backlog / (rate * law.max_wait))
     recent = tuple((at, count) for at, count in state.needs if samples.now - at <= WINDOW)
-    state = replace(state, needs=(*recent, (samples.now, need)))
+    state = replace(state, needs=(*recent, (samples.now, need)), wait=wait, measured_at=figures.at)
     kept_busy = ceil(state.arrivals / rate - _NOISE)
     wanted, limited = _bounded(samples, state, law, need, kept_busy, idle=backlog == 0)
     limit = _told(Limit(wanted, limited, samples.now), state.limit)
     state = replace(state, limit=limit)
     numbers = (
         f"backlog {backlog}, {state.arrivals:.1f} msg/s in, {rate:.1f} msg/s per worker, "
-        f"wait {_wait(backlog, rate, samples.current)} of {law.max_wait:g} s allowed"
+        f"wait {f'{wait:.0f} s' if isfinite(wait) else 'without end'} of {law.max_wait:g} s allowed"
     )
     arrow = f"{samples.current} -> {wanted}: " if wanted != samples.current else f"holds {wanted}: "
     word = "Backlog" if wanted > samples.current else "BacklogFalling" if wanted < samples.current else "Steady"
@@ -159,5 +164,5 @@ def _measured(samples: WorkerSamples, figures: QueueFigures, state: WorkerState)
     return replace(state, figures=figures, rate=rate, arrivals=smoothed, quiet_since=quiet_since)
 
 
-def _wait(backlog: int, rate: float, current: int) -> str:
-    return f"{backlog / (rate * current):.0f} s" if current else "without end" if backlog else "0 s"
+def _wait(backlog: int, rate: float, current: int) -> float:
+    return backlog / (rate * current) if current else inf if backlog else 0.0
