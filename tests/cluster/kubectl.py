@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -81,6 +82,11 @@ class Kubectl:
         """One object, or None where there is none."""
         text = self.run("get", kind, name, "--ignore-not-found", "--output=json")
         return json.loads(text) if text.strip() else None
+
+    def secret(self, name: str, key: str) -> str:
+        """A key of a Secret in plain text; empty where there is no such Secret."""
+        document = self.get("secret", name)
+        return base64.b64decode(document["data"][key]).decode() if document else ""
 
     def items(self, kind: str, selector: str = "") -> list[Document]:
         """The objects of a kind that a label selector picks."""

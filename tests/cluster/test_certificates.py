@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,12 +24,12 @@ with over_socket("/run/mysqld/mysqld.sock") as session:
 
 def test_an_aged_certificate_and_a_lost_authority_are_replaced_while_writes_go_on(shop: Stack) -> None:
     shop.until_ready()
-    ledger, served, authority = shop.ledger(), _served(shop), _text(shop, "shop-ca", "ca.crt")
+    ledger, served, authority = shop.ledger(), _served(shop), shop.kubectl.secret("shop-ca", "ca.crt")
     with ledger.trickle():
         aged = _age_the_certificate(shop)
-        until("it is renewed", lambda: _text(shop, "shop-db-tls", "tls.crt") != aged, 30)
+        until("it is renewed", lambda: shop.kubectl.secret("shop-db-tls", "tls.crt") != aged, 30)
         shop.kubectl.delete("secret", "shop-ca")
-        until("there is another authority", lambda: _text(shop, "shop-ca", "ca.crt") not in {"", authority}, 30)
+        until("there is another authority", lambda: shop.kubectl.secret("shop-ca", "ca.crt") not in {"", authority}, 30)
         until("mysqld serves the renewed certificate", lambda: _served(shop) != served, MOUNTED_SECONDS)
     shop.until_ready(30)
     print(f"    {ledger.settle_and_balance()}")
@@ -43,13 +42,8 @@ def _served(shop: Stack) -> str:
 
 def _age_the_certificate(shop: Stack) -> str:
     """Puts a certificate in place whose life is two thirds over, and answers it."""
-    authority = Pair(_text(shop, "shop-ca", "ca.crt"), _text(shop, "shop-ca", "ca.key"))
+    authority = Pair(shop.kubectl.secret("shop-ca", "ca.crt"), shop.kubectl.secret("shop-ca", "ca.key"))
     names = dns_names(TlsNames("shop", shop.resource()["metadata"]["namespace"]))
     aged = server("shop", names, new_key(), authority, datetime.now(UTC) - SERVER_LIFE * 2 / 3 - timedelta(hours=1))
     shop.kubectl.patch("secret", "shop-db-tls", {"stringData": {"tls.crt": aged.certificate, "tls.key": aged.key}})
     return aged.certificate
-
-
-def _text(shop: Stack, name: str, key: str) -> str:
-    secret = shop.kubectl.get("secret", name)
-    return base64.b64decode(secret["data"][key]).decode() if secret else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,9 +60,7 @@ async def test_synced_orders_are_in_the_object_store(world: World, shop: Stack) 
     accepted = await world.api.call("POST", "/sync", {"since": order.json["created_at"]})
     assert (await world.settled(accepted)).json["status"] == "succeeded"
     manifest = (await world.api.call("GET", f"/tasks/{accepted.json['task_id']}/result")).json
-    secret = shop.kubectl.get("secret", "object-store")
-    assert secret
-    access, hidden = (base64.b64decode(secret["data"][key]).decode() for key in ("access-key", "secret-key"))
+    access, hidden = (shop.kubectl.secret("object-store", key) for key in ("access-key", "secret-key"))
     store = ObjectStore(STORE, "shop", lambda: Credentials(access, hidden))
     try:
         (entry,) = manifest["objects"]

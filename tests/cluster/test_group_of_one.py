@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 def alone(shop: Stack) -> Stack:
     """The sample stack with one member, shrunk under load."""
     shop.until_ready()
-    until("three members are online", lambda: members.are_safe(shop), 240)
+    members.until_safe(shop)
     ledger = shop.ledger()
     with ledger.trickle(orders_per_second=20, tasks_per_second=5):
         members.want(shop, 1)
@@ -54,6 +54,6 @@ def test_it_grows_to_three_under_load(alone: Stack) -> None:
     ledger = alone.ledger()
     with ledger.trickle(orders_per_second=20, tasks_per_second=5):
         members.want(alone, 3)
-        until("three members are online", lambda: members.are_safe(alone), 240)
+        members.until_safe(alone)
     print(f"    {ledger.settle_and_balance()}")
     assert alone.condition("DurabilitySatisfied")["reason"] == "SingleQueueNode"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 import pytest
@@ -87,10 +86,11 @@ def test_a_volume_that_its_class_does_not_let_grow_is_named_with_both_ways_on(sh
 
 
 def test_a_deleted_database_secret_is_made_anew_and_writes_go_on(shop: Stack) -> None:
-    before, pods, ledger = _password(shop), _restarts(shop), shop.ledger()
+    password = ("shop-database", "app-password")
+    before, pods, ledger = shop.kubectl.secret(*password), _restarts(shop), shop.ledger()
     with ledger.trickle():
         shop.kubectl.delete("secret", "shop-database")
-        until("new passwords are there", lambda: _password(shop) not in {None, before}, HEAL_SECONDS)
+        until("new passwords are there", lambda: shop.kubectl.secret(*password) not in {"", before}, HEAL_SECONDS)
     shop.until_ready(HEAL_SECONDS)
     assert _restarts(shop) == pods, "an engine was restarted"
     print(f"    {ledger.settle_and_balance()}")
@@ -128,11 +128,6 @@ def _until_warned(shop: Stack, known: set[tuple[str, int]], bad: Document, *word
         )
 
     until(f"a Warning {bad['reason']} says so", warned, EVENT_SECONDS)
-
-
-def _password(shop: Stack) -> bytes | None:
-    secret = shop.kubectl.get("secret", "shop-database")
-    return base64.b64decode(secret["data"]["app-password"]) if secret else None
 
 
 def _restarts(shop: Stack) -> dict[str, int]:
