@@ -23,6 +23,7 @@ from hcs_operator.agent.decide import (
 )
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
+from hcs_operator.mysql import facts
 from hcs_operator.mysql.session import Session, opened, over_socket
 
 START_SECONDS = 150.0
@@ -76,7 +77,7 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
         case CloseBootstrap():
             session.run("SET GLOBAL group_replication_bootstrap_group = OFF")
         case OpenGroup():
-            session.run("UPDATE hcs_meta.member_group SET solo_uuid = NULL WHERE id = 1")
+            session.run(facts.OPEN_GROUP)
 
 
 def _set_up(session: Session, settings: Settings, denied: frozenset[str]) -> None:

@@ -67,6 +67,9 @@ SELECT group_name, epoch, solo_uuid <=> @@server_uuid AS solo, solo_uuid IS NULL
   FROM hcs_meta.member_group WHERE id = 1
 """
 
+OPEN_GROUP = "UPDATE hcs_meta.member_group SET solo_uuid = NULL WHERE id = 1"
+"""Makes `member_group` tell that others are let in; the agent does it, or the operator, whoever sees the need first."""
+
 _HEARTBEAT = """
 SELECT UNIX_TIMESTAMP(beat_at) AS at, TIMESTAMPDIFF(MICROSECOND, beat_at, UTC_TIMESTAMP(6)) / 1e6 AS age
   FROM hcs.heartbeat WHERE id = 1

@@ -63,7 +63,7 @@ def _of_the_group(step: GroupStep, session: Session) -> None:
         case Halt():
             session.launch("STOP GROUP_REPLICATION")
         case OpenGroup():
-            session.run("UPDATE hcs_meta.member_group SET solo_uuid = NULL WHERE id = 1")
+            session.run(facts.OPEN_GROUP)
         case CloseGroup():
             _close_group(step, session)
         case HandOver():
