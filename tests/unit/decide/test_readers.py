@@ -149,3 +149,9 @@ def test_a_restarted_read_api_is_no_measurement() -> None:
 def test_without_counters_the_count_is_held() -> None:
     found = decide(ReaderSamples(10, 3, (), WARM), None, LAW)
     assert (found.desired, found.limited_by) == (3, "ReadsUnseen")
+
+
+def test_figures_are_as_old_as_the_newest_counter() -> None:
+    counters = (CacheCounters("read-api-0", 1, 1, 90.0), CacheCounters("read-api-1", 1, 1, 95.0))
+    assert ReaderState(counters=counters).measured_at == 95
+    assert ReaderState().measured_at is None
