@@ -6,9 +6,12 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 from tests.engine.brokers import RabbitmqServer
 
+from hcs_operator.api.observed import QueueFigures
+from hcs_operator.observe.queue_http import ManagementApi
 from hcs_services.queue import Broker, Consumer, Delivery, NotAccepted, Publisher, SessionLost, connect, declare
 from hcs_services.queue.message import ATTEMPT_HEADER
 from hcs_services.queue.topology import BULK, CRITICAL, DEAD, DEFAULT, PROBE, queues, wait_exchange
@@ -151,6 +154,28 @@ async def test_a_message_that_crashes_its_consumer_too_often_ends_in_the_dead_qu
                 break
         delivery = await dead.get(sent)
         assert delivery.ack()
+
+
+async def test_the_operator_counts_a_dead_letter(
+    publisher: Publisher, broker: Broker, rabbitmq_server: RabbitmqServer
+) -> None:
+    sent = body()
+    async with aiohttp.ClientSession() as http:
+        asked = ManagementApi(http)
+
+        async def dead() -> int:
+            told = await asked.figures(rabbitmq_server.host, rabbitmq_server.password)
+            return told.dead if isinstance(told, QueueFigures) else 0
+
+        before = await dead()
+        await publisher.publish(DEAD, sent, {}, 10)
+        async with asyncio.timeout(60):  # the broker counts a quorum queue every five seconds
+            while True:
+                if await dead() > before:
+                    break
+                await asyncio.sleep(0.2)
+    async with consuming(broker, DEAD) as (_, inbox):
+        assert (await inbox.get(sent)).ack()
 
 
 async def test_a_wrong_password_is_a_lost_session_and_the_right_one_is_read_at_the_next_attempt(
