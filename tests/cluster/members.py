@@ -38,11 +38,6 @@ def online(stack: Stack) -> int:
     return sum(it["role"] == "member" and it["state"] == "ONLINE" for it in instances)
 
 
-def until_safe(stack: Stack, seconds: float = 240) -> None:
-    """Waits for all three."""
-    until("three members are online", lambda: are_safe(stack), seconds)
-
-
 def primary(stack: Stack) -> str:
     """The primary's name as status tells it; empty while there is none."""
     return str(stack.resource()["status"]["database"].get("currentPrimary", ""))

@@ -39,7 +39,8 @@ class ManagementApi:
 def figures_of(queues: Sequence[dict[str, Any]], at: float) -> QueueFigures | Reason:
     """Return the figures of what `GET /api/queues/<vhost>` has answered at `at`, in Unix seconds.
 
-    Messages are those of the class queues, and the dead letters; accepted tasks wait in others, too, so each must be held by its members.
+    Messages are those of the class queues, with dead letters apart; accepted tasks wait in others, too, so each must be
+    held by its members.
     """
     found = [queue for queue in queues if queue.get("name") in CLASS_QUEUES]
     if len(found) < len(CLASS_QUEUES):
@@ -52,7 +53,9 @@ def figures_of(queues: Sequence[dict[str, Any]], at: float) -> QueueFigures | Re
         published=sum(_sum([queue.get("message_stats") or {}], "publish") for queue in found),
         acked=sum(_sum([queue.get("message_stats") or {}], "ack") for queue in found),
         at=at,
-        dead=_sum([queue for queue in queues if queue.get("name") == DEAD], "messages_ready", "messages_unacknowledged"),
+        dead=_sum(
+            [queue for queue in queues if queue.get("name") == DEAD], "messages_ready", "messages_unacknowledged"
+        ),
         members=len(weakest.get("members") or ()),
         online=len(weakest.get("online") or ()),
     )
