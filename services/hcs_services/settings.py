@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     reader_pool_size: int = Field(8, ge=1)
     statement_timeout: float = Field(10.0, gt=0)
     max_lag_seconds: float = Field(5.0, gt=0)
-    max_staleness_during_outage_seconds: float = Field(600.0, ge=0)
+    max_staleness_during_outage_seconds: float = Field(60.0, ge=0)
     consistency_max_wait_ms: int = Field(50, ge=0)
     migrate_deadline_seconds: float = Field(300.0, gt=0)
 

@@ -7,6 +7,7 @@ DatabaseFailure
 ├── TransactionLost        certainly not committed: deadlock, lock wait, lost or demoted before COMMIT → do it again
 └── OutcomeUnknown         the COMMIT may or may not have happened → settle by inserting the same key again
 NoReader                   no eligible replica holds what was asked for
+└── ReadersTooOld          they answer, but no primary has been seen for longer than they may serve without one
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ class OutcomeUnknown(DatabaseFailure):
 
 class NoReader(Exception):
     """No eligible replica holds what was asked for; the primary can answer."""
+
+
+class ReadersTooOld(NoReader):
+    """Replicas answer, but no primary has been seen for longer than they may serve without one."""
 
 
 class StatementTimeout(Exception):

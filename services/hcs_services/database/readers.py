@@ -2,8 +2,7 @@
 
 Lag is the distance between the heartbeat row that the primary shows and the one that the replica shows. So a replica
 that stops replicating grows old at once, while a stopped heartbeat writer or a dead primary freezes every lag at its
-last value instead of taking all readers away exactly when they are needed; that freeze ends after
-`max_staleness_during_outage_seconds`.
+last value (`staleness`); without a primary that ends after `max_staleness_during_outage_seconds`.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ import structlog
 from prometheus_client import Gauge
 
 from hcs_services import request_context
-from hcs_services.database import errors
+from hcs_services.database import errors, staleness
 from hcs_services.database.connection import Connection, account, open_connection
-from hcs_services.database.errors import NoReader
+from hcs_services.database.errors import NoReader, ReadersTooOld
 from hcs_services.database.gtid import GtidSet
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.resolver import resolve
+from hcs_services.database.staleness import Bounds, Outage, Sight, stamp
 from hcs_services.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -65,7 +65,7 @@ class Reader:
 
 
 class ReaderPool:
-    """Connections to eligible replicas."""
+    """Connections to eligible replicas. `clock` is steady, `wall` is Unix time; both count seconds."""
 
     def __init__(
         self,
@@ -73,14 +73,20 @@ class ReaderPool:
         connect: Callable[[str], Awaitable[Connection]],
         primary: PrimaryPool,
         settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._addresses = addresses
         self._connect = connect
         self._primary = primary
         self._settings = settings
+        self._bounds = Bounds(settings.max_lag_seconds, settings.max_staleness_during_outage_seconds)
+        self._clock = clock
+        self._wall = wall
         self._readers: dict[str, Reader] = {}
-        self._primary_beat: datetime | None = None
-        self._primary_seen = time.monotonic()
+        self._began = self._now()
+        self._seen: Sight | None = None
 
     @classmethod
     def of(cls, settings: Settings, user: str, primary: PrimaryPool) -> ReaderPool:
@@ -93,15 +99,20 @@ class ReaderPool:
         return cls(addresses, lambda address: open_connection(login, address), primary, settings)
 
     def eligible(self) -> list[Reader]:
-        """Replicas that answer and are not behind."""
-        if time.monotonic() - self._primary_seen > self._settings.max_staleness_during_outage_seconds:
-            return []
-        return [reader for reader in self._readers.values() if self._fresh(reader)]
+        """Replicas that answer, are not behind and, while no primary shows itself, not too old."""
+        silence = self._clock() - self._sight().at
+        return [it for it in self._answering() if staleness.serves(self._lag(it), silence, self._bounds)]
+
+    def outage(self) -> Outage | None:
+        """What reads at replicas are bounded by while no primary shows itself; None while one does."""
+        sight = self._sight()
+        seconds = staleness.outage_seconds(self._clock() - sight.at, self._bounds)
+        return Outage(sight.unix, sight.unix + self._bounds.max_staleness, seconds) if seconds else None
 
     def frozen_seconds(self) -> float:
-        """For how long the primary has shown no heartbeat: what reads may be stale by on top of the lag."""
-        silent = time.monotonic() - self._primary_seen
-        return silent if silent > self._settings.max_lag_seconds else 0.0
+        """For how long no primary has shown itself: what reads may be stale by on top of the lag; 0 while one does."""
+        outage = self.outage()
+        return outage.seconds if outage else 0.0
 
     async def watch(self) -> None:
         """Poll for ever. Run in the Background."""
@@ -135,8 +146,7 @@ class ReaderPool:
         """Ask the primary and every replica once, all at the same time."""
         await asyncio.gather(self._poll_primary(), *(self._poll(reader) for reader in list(self._readers.values())))
         ELIGIBLE.set(len(self.eligible()))
-        lags = [self._lag(reader) for reader in self._readers.values() if reader.reachable]
-        LAG.set(max(lags, default=0.0))
+        LAG.set(max(map(self._lag, self._answering()), default=0.0))
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -146,22 +156,37 @@ class ReaderPool:
 
     # -- the parts ------------------------------------------------------------------------------------------------
 
-    def _lag(self, reader: Reader) -> float:
-        if reader.beat_at is None:
-            return float("inf")
-        beats = [other.beat_at for other in self._readers.values() if other.beat_at is not None]
-        # without a primary since this process began, the freshest replica is the best that is known
-        newest = self._primary_beat or max(beats)
-        return max(0.0, (newest - reader.beat_at).total_seconds())
+    def _now(self) -> Sight:
+        return Sight(self._clock(), self._wall())
 
-    def _fresh(self, reader: Reader) -> bool:
-        return reader.reachable and self._lag(reader) <= self._settings.max_lag_seconds
+    def _sight(self) -> Sight:
+        return self._seen or staleness.unseen(self._newest(), self._began, self._now())
+
+    def _newest(self) -> datetime | None:
+        return max((it.beat_at for it in self._readers.values() if it.beat_at is not None), default=None)
+
+    def _lag(self, reader: Reader) -> float:
+        shown = self._seen.beat if self._seen else None
+        # without a primary since this process began, the freshest replica is the best that is known
+        return staleness.lag(reader.beat_at, shown or self._newest())
+
+    def _answering(self) -> list[Reader]:
+        return [reader for reader in self._readers.values() if reader.reachable]
+
+    def _none(self) -> NoReader:
+        outage = self.outage()
+        if outage and any(self._lag(reader) <= self._bounds.max_lag for reader in self._answering()):
+            allowed = f"{self._bounds.max_staleness:g} s"
+            return ReadersTooOld(
+                f"no primary has shown itself since {stamp(outage.since)}, and replicas serve for {allowed} without one"
+            )
+        return NoReader("no eligible replica")
 
     def _choose(self, wanted: GtidSet | None) -> tuple[Reader, bool]:
         """Of two random candidates the less busy; those that have the token's transactions come first."""
         eligible = self.eligible()
         if not eligible:
-            raise NoReader("no eligible replica")
+            raise self._none()
         ready = eligible if wanted is None else [reader for reader in eligible if reader.executed.contains(wanted)]
         pool = ready or eligible
         pair = random.sample(pool, min(2, len(pool)))
@@ -242,9 +267,8 @@ class ReaderPool:
                 row = await connection.fetch_one(_HEARTBEAT)
         except Exception:  # noqa: BLE001 - silence is the finding
             return
-        self._primary_seen = time.monotonic()
-        if row is not None:
-            self._primary_beat = row["beat_at"]
+        before = self._seen.beat if self._seen else None
+        self._seen = self._now()._replace(beat=row["beat_at"] if row is not None else before)
 
     async def _poll(self, reader: Reader) -> None:
         try:

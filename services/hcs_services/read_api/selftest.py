@@ -1,5 +1,8 @@
 """Does reading work right now? The heartbeat row is read at a replica, else at the primary, and sent through the cache.
 
+While no primary shows itself, `frozen_since` and `frozen_until` (Unix seconds) say what the replicas' answers are of,
+and for how long they may serve: the operator tells both in the condition ReadsAvailable.
+
 Not through the users' read path: a self-test is neither a user's read for the metrics nor something to be shed.
 """
 
@@ -14,6 +17,8 @@ from typing import Any, Protocol
 
 from hcs_services.admin import SelftestResult
 from hcs_services.cache import CacheUnavailable, EntityCache
+from hcs_services.database.errors import ReadersTooOld
+from hcs_services.database.staleness import Outage, stamp
 from hcs_services.read_api.sources import Primary, Session
 
 _HEARTBEAT = "SELECT beat_at FROM heartbeat WHERE id = 1"
@@ -29,6 +34,9 @@ class ObservedReplicas(Protocol):
     def eligible(self) -> list[Any]:
         """The replicas that may serve."""
 
+    def outage(self) -> Outage | None:
+        """What bounds them while no primary shows itself."""
+
 
 class Selftest:
     """The read API's self-test; `own_key` is this process's alone, so that two never meet in the cache."""
@@ -41,10 +49,16 @@ class Selftest:
 
     async def run(self) -> SelftestResult:
         """Ok while users' reads can be answered; the message says what is missing all the same."""
+        outage = self._replicas.outage()
         data: dict[str, float] = {"replicas": len(self._replicas.eligible())}
-        found, missing = await self._read()
+        if outage:
+            data |= {"frozen_since": outage.since, "frozen_until": outage.until}
+        found, missing, too_old = await self._read()
         if found is None:
-            return SelftestResult(ok=False, reason="DatabaseUnreachable", message=missing, data=data | {"cache": 0})
+            data["cache"] = 0
+            if too_old:
+                return SelftestResult(ok=False, reason="ReadersTooOld", message=missing, data=data)
+            return SelftestResult(ok=False, reason="DatabaseUnreachable", message=missing, data=data)
         if found["beat_at"] is not None:
             data["heartbeat_age_seconds"] = max(0.0, time.time() - found["beat_at"].replace(tzinfo=UTC).timestamp())
         figures, cache_error = await self._through_cache(found["beat_at"])
@@ -54,21 +68,26 @@ class Selftest:
             return SelftestResult(ok=True, reason="CacheUnavailable", message=message, data=data)
         if missing:
             return SelftestResult(ok=True, reason="NoReplica", message=missing, data=data)
+        if outage:
+            message = f"Replicas serve what they had at {stamp(outage.since)}, when a primary was seen last."
+            return SelftestResult(ok=True, reason="StaleReads", message=message, data=data)
         return SelftestResult(ok=True, reason="ReadsWork", message="Replica and cache answer.", data=data)
 
-    async def _read(self) -> tuple[dict[str, Any] | None, str]:
-        """The heartbeat's row (its time None if there was never one) and what is missing, in a sentence."""
+    async def _read(self) -> tuple[dict[str, Any] | None, str, bool]:
+        """The heartbeat's row (its time None if there was never one), what is missing, in a sentence, and whether the
+        replicas are too old to serve without a primary.
+        """
         try:
             async with asyncio.timeout(_STEP_SECONDS), self._replicas.reader() as session:
-                return await session.fetch_one(_HEARTBEAT) or {"beat_at": None}, ""
+                return await session.fetch_one(_HEARTBEAT) or {"beat_at": None}, "", False
         except Exception as error:  # noqa: BLE001 - whatever keeps the replicas from answering, the primary is next
-            replica_error = _sentence(error)
+            replica_error, too_old = _sentence(error), isinstance(error, ReadersTooOld)
         try:
             async with asyncio.timeout(_STEP_SECONDS), self._primary.connection() as session:
                 row = await session.fetch_one(_HEARTBEAT) or {"beat_at": None}
         except Exception as error:  # noqa: BLE001 - the finding is that nobody answers
-            return None, f"No replica answers ({replica_error}), nor does the primary ({_sentence(error)})."
-        return row, f"The primary serves all reads that miss the cache; no replica answers ({replica_error})."
+            return None, f"No replica answers ({replica_error}), nor does the primary ({_sentence(error)}).", too_old
+        return row, f"The primary serves all reads that miss the cache; no replica answers ({replica_error}).", False
 
     async def _through_cache(self, beat_at: datetime | None) -> tuple[dict[str, float], str]:
         """Write and read back: the cache's own figures, or why there are none."""

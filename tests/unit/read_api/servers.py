@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.unit.cache.memory_cache import MemoryCache
 
-from hcs_services.database.errors import DatabaseUnavailable, NoReader
+from hcs_services.database.errors import DatabaseUnavailable, NoReader, ReadersTooOld
+from hcs_services.database.staleness import Outage
 from hcs_services.identifiers import public_order_id
 from hcs_services.read_api.cached_reads import CachedReads
 from hcs_services.read_api.local_cache import LocalCache
@@ -88,6 +89,8 @@ class Cluster:
 
     def __init__(self) -> None:
         self.primary, self.replica = Server(), Server()
+        self.frozen: Outage | None = None
+        self.too_old = False
 
     def commit(self, *rows: Row, gtid: str | None = None, replicated: bool = True) -> None:
         for server in (self.primary, self.replica) if replicated else (self.primary,):
@@ -108,12 +111,17 @@ class Cluster:
 
     @asynccontextmanager
     async def reader(self, token_gtid: str | None = None) -> AsyncIterator[Server]:
+        if self.too_old:
+            raise ReadersTooOld("no primary has shown itself for too long")
         if self.replica.down or (token_gtid is not None and token_gtid not in self.replica.executed):
             raise NoReader("no replica")
         yield self.replica
 
     def eligible(self) -> list[Server]:
-        return [] if self.replica.down else [self.replica]
+        return [] if self.replica.down or self.too_old else [self.replica]
+
+    def outage(self) -> Outage | None:
+        return self.frozen
 
 
 class Levels:

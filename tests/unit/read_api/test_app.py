@@ -136,6 +136,29 @@ async def test_while_there_is_no_primary_the_answer_says_for_how_long(api: Api) 
     assert (await api.get(ORDER_PATH)).headers["x-data-frozen"] == "12"
 
 
+async def test_with_a_primary_nothing_is_said_of_frozen_data(api: Api) -> None:
+    assert "x-data-frozen" not in (await api.get(ORDER_PATH)).headers
+
+
+@pytest.mark.parametrize("status", [304, 404])
+async def test_what_is_no_document_says_for_how_long_there_is_no_primary_too(api: Api, status: int) -> None:
+    api.frozen = 12.7
+    path = ORDER_PATH if status == 304 else f"/api/v1/orders/{public_order_id(5)}"
+    got = await api.get(path, if_none_match='"7"')
+    assert (got.status, got.headers["x-data-frozen"]) == (status, "12")
+
+
+async def test_replicas_that_are_too_old_without_a_primary_are_a_503_and_the_cache_goes_on(api: Api) -> None:
+    await api.get(ORDER_PATH)
+    api.levels.cluster.too_old = api.levels.cluster.primary.down = True
+
+    assert (await api.get(ORDER_PATH)).status == 200
+    got = await api.get("/api/v1/products/book-1")
+    assert (got.status, got.json()["type"]) == (503, "/problems/database-unavailable")
+    assert got.headers["content-type"] == "application/problem+json"
+    assert got.headers["retry-after"] == "1"
+
+
 async def test_the_document_of_the_api_names_every_route_and_its_errors(api: Api) -> None:
     paths = (await api.get("/openapi.json")).json()["paths"]
     assert {"/api/v1/orders/{order_id}", "/api/v1/products/{product_id}", "/api/v1/users/{user_id}/orders"} == set(

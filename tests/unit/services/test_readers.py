@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.unit.services.played_mysql import Group, Member, MysqlError
 
 from hcs_services.database import readers
-from hcs_services.database.errors import NoReader, StatementTimeout
+from hcs_services.database.errors import NoReader, ReadersTooOld, StatementTimeout
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.readers import ReaderPool
 from hcs_services.settings import Settings
 
 SOURCE = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 BEAT = datetime(2026, 11, 23, 20, 0)  # noqa: DTZ001 - as the database gives it
+BEAT_UNIX = BEAT.replace(tzinfo=UTC).timestamp()
 
 
 def replica(*, behind: float = 0, executed: int = 100) -> Member:
@@ -30,9 +31,27 @@ class Stack:
         self.members, self.replicas = Group(m=self.primary), Group(**replicas)
         connect_primary: Any = self.members.connect
         connect_replica: Any = self.replicas.connect
-        pool = PrimaryPool(self.members.addresses, connect_primary, size=4)
+        self.primaries = PrimaryPool(self.members.addresses, connect_primary, size=4)
         settings = Settings(max_lag_seconds=5, max_staleness_during_outage_seconds=60)
-        self.pool = ReaderPool(self.replicas.addresses, connect_replica, pool, settings)
+        self.seconds = 0.0
+        self.pool = ReaderPool(
+            self.replicas.addresses,
+            connect_replica,
+            self.primaries,
+            settings,
+            clock=lambda: 1000 + self.seconds,
+            wall=lambda: BEAT_UNIX + self.seconds,
+        )
+
+    async def primary_falls(self) -> None:
+        """Let nobody be primary any more, and be noticed: by its own word, which costs no waiting."""
+        self.primary.primary = False
+        await self.primaries.refresh()
+
+    async def passes(self, seconds: float) -> None:
+        """Let time go by, and poll."""
+        self.seconds += seconds
+        await self.pool.poll()
 
     async def addresses(self, times: int = 40, gtid: str | None = None) -> set[str]:
         """Which replicas serve."""
@@ -63,25 +82,99 @@ async def test_a_silent_primary_freezes_the_lag_instead_of_taking_the_readers_aw
     stack = Stack(a=replica(behind=1))
     await stack.pool.refresh()
     stack.primary.refuses = OSError("dead")
+    for connection in list(stack.primary.alive):
+        connection.close()
 
     for _ in range(3):
-        await stack.pool.poll()
+        await stack.passes(15)
 
     assert await stack.addresses() == {"a"}
+    assert stack.pool.frozen_seconds() == 45
 
 
-async def test_the_freeze_ends_after_the_longest_staleness(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_freeze_ends_after_the_longest_staleness_of_which_the_lag_is_a_part() -> None:
+    stack = Stack(a=replica(), b=replica(behind=2))
+    await stack.pool.refresh()
+    await stack.primary_falls()
+
+    await stack.passes(58)
+    assert await stack.addresses() == {"a", "b"}
+    await stack.passes(1)
+    assert await stack.addresses() == {"a"}
+    await stack.passes(2)
+    with pytest.raises(ReadersTooOld, match=r"since 2026-11-23T20:00:00Z, and replicas serve for 60 s without one"):
+        await stack.addresses()
+    assert stack.pool.frozen_seconds() == 61
+
+
+async def test_a_primary_that_is_back_ends_the_outage() -> None:
     stack = Stack(a=replica())
     await stack.pool.refresh()
-    stack.pool._primary_seen -= 61
+    await stack.primary_falls()
+    await stack.passes(61)
+    stack.primary.primary = True
+    await stack.passes(1)
 
-    assert stack.pool.eligible() == []
-    assert stack.pool.frozen_seconds() > 60
+    assert await stack.addresses() == {"a"}
+    assert (stack.pool.outage(), stack.pool.frozen_seconds()) == (None, 0)
+
+
+async def test_a_silence_within_the_largest_lag_is_no_outage() -> None:
+    stack = Stack(a=replica())
+    await stack.pool.refresh()
+    await stack.primary_falls()
+    await stack.passes(5)
+
+    assert stack.pool.outage() is None
+
+
+async def test_an_outage_says_since_when_and_until_when_and_neither_moves() -> None:
+    stack = Stack(a=replica())
+    await stack.pool.refresh()
+    await stack.primary_falls()
+    for _ in range(2):
+        await stack.passes(10)
+        outage = stack.pool.outage()
+        assert outage is not None
+        assert (outage.since, outage.until) == (BEAT_UNIX, BEAT_UNIX + 60)
+
+
+async def test_a_replica_that_was_behind_before_the_outage_does_not_serve_in_it() -> None:
+    stack = Stack(a=replica(behind=6))
+    await stack.pool.refresh()
+    await stack.primary_falls()
+    await stack.passes(10)
+
+    with pytest.raises(NoReader, match="no eligible replica"):
+        await stack.addresses()
+
+
+async def test_a_token_is_honoured_without_a_primary() -> None:
+    stack = Stack(a=replica(executed=100), b=replica(executed=120))
+    await stack.pool.refresh()
+    await stack.primary_falls()
+    await stack.passes(20)
+
+    assert await stack.addresses(gtid=f"{SOURCE}:1-110") == {"b"}
+    with pytest.raises(NoReader, match="in time"):
+        await stack.addresses(1, gtid=f"{SOURCE}:1-130")
+
+
+async def test_a_process_that_begins_in_an_outage_does_not_begin_it_anew() -> None:
+    stack = Stack(a=replica())
+    await stack.primary_falls()
+    stack.seconds = 50
+    await stack.pool.refresh()
+    assert (await stack.addresses(), stack.pool.frozen_seconds()) == ({"a"}, 50)
+
+    await stack.passes(11)
+    with pytest.raises(ReadersTooOld, match="since 2026-11-23T20:00:00Z"):
+        await stack.addresses()
 
 
 async def test_without_any_primary_the_freshest_replica_is_the_measure() -> None:
     stack = Stack(a=replica(), b=replica(behind=10))
-    stack.primary.refuses = OSError("dead")
+    await stack.primary_falls()
     await stack.pool.refresh()
 
     assert await stack.addresses() == {"a"}
