@@ -60,6 +60,7 @@ RULES: list[tuple[str, Any, Any, str]] = [
     ("database.config", {"innodb_io_capacity": "400"}, {"skip_log_bin": "ON"}, "remove that key"),
     ("database.config", {"max_connections": "300"}, {"Max-Connections": "300"}, "lower case"),
     ("database.config", {"max_connections": "300"}, {"max_connections": "1\nport=1"}, "one line"),
+    ("database.maxStalenessDuringOutage", "0s", "8761h", "must be from 0s"),
     ("gateway.circuitBreaker.window", "1s", "10ms", "must be from 1s"),
     ("gateway.circuitBreaker.failureRatio", 1, 0, "greater than 0"),
     ("gateway.rateLimit.key", "header:X-Api-Key", "cookie", "should match"),

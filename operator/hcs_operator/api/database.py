@@ -179,6 +179,8 @@ class DatabaseView:
     members_wanted: int
     max_lag: float
     """Seconds; `spec.readReplicas.maxLag`."""
+    max_staleness: float
+    """Seconds; `spec.database.maxStalenessDuringOutage`."""
     drain_timeout: float
     """Seconds; `spec.autoscaling.readReplicas.scaleIn.drainTimeout`."""
     promote: str = ""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hcs_operator.api.durations import FromMinute, FromSecond
+from hcs_operator.api.durations import Duration, FromMinute, FromSecond
 from hcs_operator.api.model import Model, Text, rules
 from hcs_operator.api.quantities import CacheSize, VolumeSize
 from hcs_operator.api.spec_tiers import PodTemplate, Resources, SecretReference
@@ -102,6 +102,9 @@ class Database(Model):
     """my.cnf keys for members and readers; a change restarts them one by one."""
     resources: Resources = Resources()
     """Requests and limits of mysqld."""
+    max_staleness_during_outage: Duration = "60s"
+    """While no primary is writable, readers that were within maxLag go on serving until what they have is this old; 0s:
+    not at all."""
     template: PodTemplate = PodTemplate()
     """Laid over spec.template for the members alone."""
     credentials_secret: SecretReference | None = None

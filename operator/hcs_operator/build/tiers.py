@@ -105,7 +105,10 @@ def environment(
 
 
 def _of_tier(stack: Stack, component: str) -> Mapping[str, str]:
-    lag = {"MAX_LAG_SECONDS": f"{seconds(stack.spec.read_replicas.max_lag):g}"}
+    lag = {
+        "MAX_LAG_SECONDS": f"{seconds(stack.spec.read_replicas.max_lag):g}",
+        "MAX_STALENESS_DURING_OUTAGE_SECONDS": f"{seconds(stack.spec.database.max_staleness_during_outage):g}",
+    }
     if component == WRITE_API and not stack.spec.workers.handlers.email:
         return {"CONFIRMATION_MAILS": "false"}  # nobody could send them: each would be a dead letter
     if component == READ_API:

@@ -40,6 +40,10 @@ class Wishes(Protocol):
         """Seconds a reader may be behind and still serve."""
 
     @property
+    def max_staleness(self) -> float:
+        """Seconds for which readers serve without a primary."""
+
+    @property
     def drain_timeout(self) -> float:
         """Seconds after which a leaving reader goes although reads still run on it."""
 
@@ -81,6 +85,7 @@ async def look(
         uid=wishes.uid,
         members_wanted=wishes.members,
         max_lag=wishes.max_lag,
+        max_staleness=wishes.max_staleness,
         drain_timeout=wishes.drain_timeout,
         promote=wishes.promote,
         paused=wishes.paused,

@@ -35,6 +35,7 @@ class Wishes:
     uid: str
     members: int
     max_lag: float
+    max_staleness: float
     drain_timeout: float
     promote: str
     paused: bool
@@ -80,6 +81,7 @@ def wishes(stack: Stack) -> Wishes:
         uid=stack.uid,
         members=stack.spec.database.members,
         max_lag=seconds(stack.spec.read_replicas.max_lag),
+        max_staleness=seconds(stack.spec.database.max_staleness_during_outage),
         drain_timeout=seconds(stack.spec.autoscaling.read_replicas.scale_in.drain_timeout),
         promote=stack.promote,
         paused=stack.spec.paused,

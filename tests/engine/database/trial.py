@@ -60,6 +60,7 @@ class Wishes:
     namespace: str = "engine"
     members: int = 1
     max_lag: float = 5.0
+    max_staleness: float = 60.0
     drain_timeout: float = 60.0
     promote: str = ""
     paused: bool = False

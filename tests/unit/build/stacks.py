@@ -52,6 +52,7 @@ FULL: dict[str, Any] = {
         "storage": {"size": "100Gi", "className": "fast", "reclaim": "Delete"},
         "config": {"innodb_io_capacity": "2000"},
         "resources": {"requests": {"cpu": "2", "memory": "4Gi"}, "limits": {"memory": "4Gi"}},
+        "maxStalenessDuringOutage": "1m30s",
         "credentialsSecret": {"name": "database-passwords"},
         "template": {"affinity": {"nodeAffinity": {}}, "nodeSelector": {"disk": "nvme"}},
     },

@@ -55,3 +55,17 @@ def test_a_worker_of_a_stack_without_outside_parts_is_told_of_none(monkeypatch: 
         monkeypatch.setenv(entry["name"], entry["value"])
     settings = Settings()
     assert (settings.email_url, settings.payment_url, settings.object_store_url) == (None, None, None)
+
+
+@pytest.mark.parametrize(("spec", "told"), [({}, (5.0, 60.0)), (FULL, (2.0, 90.0))], ids=SPECS)
+@pytest.mark.parametrize("component", ["read-api", "async-api", "worker"])
+def test_each_tier_that_reads_at_replicas_is_told_how_old_they_may_be(
+    component: str, spec: dict[str, Any], told: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [container] = built(spec)[f"Deployment/shop-{component}"]["spec"]["template"]["spec"]["containers"]
+    variables = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert {"MAX_LAG_SECONDS", "MAX_STALENESS_DURING_OUTAGE_SECONDS"} <= variables.keys()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert (settings.max_lag_seconds, settings.max_staleness_during_outage_seconds) == told

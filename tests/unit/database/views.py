@@ -47,6 +47,7 @@ class Wishes:
     name: str = "shop"
     members: int = 1
     max_lag: float = 5.0
+    max_staleness: float = 60.0
     drain_timeout: float = 60.0
     promote: str = ""
     paused: bool = False
@@ -97,6 +98,7 @@ def view(*instances: InstanceView, **changes: Any) -> DatabaseView:
         uid="cr-uid",
         members_wanted=1,
         max_lag=4.0,
+        max_staleness=60.0,
         drain_timeout=60.0,
         instances=instances,
         revisions={role: Revision("new", "new") for role in Role},
