@@ -98,6 +98,8 @@ class DatabaseStatus(Model):
     """Pod that takes writes; absent while none does."""
     last_primary: str
     """Pod that took writes last; told while none does."""
+    no_primary_since: str
+    """Since when none takes writes; told while none does."""
     hand_over: HandOverStatus
     """The hand-over under way."""
     promotion: PromotionStatus

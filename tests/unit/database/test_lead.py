@@ -10,6 +10,7 @@ from tests.unit.database.views import CLAIM, EMPTY, FOUNDED, GROUP, NOW, OFFLINE
 
 from hcs_operator.api.database import TEMPLATE_HASH, Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.journal import stamp
 from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
@@ -85,6 +86,18 @@ def test_who_led_is_remembered_while_nobody_leads_and_the_change_is_told_once() 
     assert (elected.change.old, elected.change.new) == (FIRST, SECOND)
     assert "lastPrimary" not in elected.status
     assert looked(*led_by_second(FALLEN), previous=after(elected)).change is None
+
+
+def test_since_when_nobody_leads_is_the_first_look_of_the_outage_and_is_forgotten_after_it() -> None:
+    members = member(None), member(FOLLOWS, 1), member(FOLLOWS, 2)
+    first = looked(*members, previous=LED_BY_FIRST)
+    later = plan(view(*members, members_wanted=3), previous=after(first), journal=None, now=NOW + 33)
+    assert first.status["noPrimarySince"] == later.status["noPrimarySince"] == stamp(NOW)
+    assert "noPrimarySince" not in looked(*led_by_second(FALLEN), previous=after(later)).status
+
+
+def test_before_anybody_ever_led_there_is_no_outage() -> None:
+    assert "noPrimarySince" not in looked(member(None), previous=FOUNDED, wanted=1).status
 
 
 def test_the_same_one_again_after_an_outage_is_no_change() -> None:

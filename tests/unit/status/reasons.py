@@ -176,7 +176,10 @@ TAKEN_OVER: Mapping[str, Mapping[str, Words]] = {
         **dict.fromkeys(_SELFTEST, selftests(WRITE_API) | KUBERNETES | waited_for()[SERVICES]),
         "cause.word": database("waiting"),
     },
-    conditions.READS: dict.fromkeys(_SELFTEST, selftests(READ_API) | KUBERNETES | waited_for()[SERVICES]),
+    conditions.READS: {
+        **dict.fromkeys(_SELFTEST, selftests(READ_API) | KUBERNETES | waited_for()[SERVICES]),
+        "found.reason": PLAIN,
+    },
     conditions.ASYNC: dict.fromkeys(_SELFTEST, selftests(ASYNC_API) | KUBERNETES | waited_for()[SERVICES]),
     conditions.DURABILITY: {
         "weak.word": database("durability"),
@@ -214,7 +217,7 @@ def reasons(condition: str) -> Words:
     if condition != conditions.READY:
         return own(condition)
     needed = (own(it) for it in (conditions.WRITES, conditions.READS, conditions.ASYNC))
-    repeated = frozenset(chain.from_iterable(needed)) - {"SelftestPassed", "NotLookedAt"}
+    repeated = frozenset(chain.from_iterable(needed)) - {"SelftestPassed", "StaleReads", "NotLookedAt"}
     return own(condition) | repeated
 
 

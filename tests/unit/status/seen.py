@@ -57,8 +57,8 @@ def child(component: str) -> Child:
     return Child("StatefulSet" if component in STATEFUL else "Deployment", Names("shop").of(component))
 
 
-def passed(component: str) -> Selftest:
-    return Selftest(f"shop-{component}-x", ok=True, reason=Reason("Ok", "it works"))
+def passed(component: str, pod: str = "x", **data: float) -> Selftest:
+    return Selftest(f"shop-{component}-{pod}", ok=True, reason=Reason("Ok", "it works"), data=data)
 
 
 def failed(component: str, word: str = "NoPrimary", message: str = "no primary answers") -> Selftest:

@@ -1,7 +1,9 @@
 """Each condition says what holds, and where it does not, what to do."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.unit.status.seen import (
     NOW,
     STEADY,
@@ -16,7 +18,7 @@ from tests.unit.status.seen import (
     workload,
 )
 
-from hcs_operator.api.observed import Child, Gate, Outlook, QueueFigures, Reason, Scaling
+from hcs_operator.api.observed import Child, Gate, Outlook, QueueFigures, Reason, Scaling, Selftest
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.status.facts import Facts, Verdict
 from hcs_operator.status.render import judged
@@ -114,6 +116,54 @@ def test_one_pod_that_works_is_enough_and_the_other_is_named() -> None:
     found = verdicts(outlook(snapshot(selftests=tests)))
     assert found["ReadsAvailable"].holds
     assert "it lags" in found["ReadsAvailable"].message
+
+
+def reads(*tests: Selftest) -> Verdict:
+    return verdicts(outlook(snapshot(selftests={**snapshot().selftests, "read-api": tests})))["ReadsAvailable"]
+
+
+FROZEN = {"frozen_since": NOW - 20, "frozen_until": NOW + 40}
+
+
+def test_reads_without_a_primary_say_of_when_they_are_and_how_long_they_last() -> None:
+    found = reads(passed("read-api", "a", **FROZEN), passed("read-api", "b", frozen_since=NOW - 21, frozen_until=NOW))
+    assert (found.status, found.reason) == ("True", "StaleReads")
+    assert found.message == (
+        "Orders and products can be read; replicas serve what they had at 2027-01-15T07:59:39Z, when a primary was "
+        "seen last, until 2027-01-15T08:00:00Z."
+    )
+
+
+def test_one_pod_that_alone_sees_no_primary_is_named() -> None:
+    found = reads(passed("read-api", "a"), passed("read-api", "b", **FROZEN))
+    assert (found.status, found.reason) == ("True", "SelftestPassed")
+    assert "at shop-read-api-b replicas serve what they had at 2027-01-15T07:59:40Z" in found.message
+
+
+def test_a_pod_that_fails_beside_stale_ones_is_named_too() -> None:
+    found = reads(passed("read-api", "a", **FROZEN), failed("read-api", message="it lags"))
+    assert found.reason == "StaleReads"
+    assert "it lags; replicas serve what they had" in found.message
+
+
+def test_reads_that_fail_are_not_called_stale() -> None:
+    test = replace(failed("read-api", "ReadersTooOld", "too old"), data=FROZEN)
+    assert reads(test) == Verdict("False", "ReadersTooOld", "read-api fails its own test: too old.")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"frozen_since": NOW},
+        {"frozen_since": float("nan"), "frozen_until": NOW},
+        {"frozen_since": NOW, "frozen_until": float("inf")},
+        {"frozen_since": NOW, "frozen_until": 1e300},
+        {"frozen_since": NOW, "frozen_until": NOW - 1},
+        {"frozen_since": -1e300, "frozen_until": NOW},
+    ],
+)
+def test_times_that_no_clock_shows_are_passed_over(data: dict[str, float]) -> None:
+    assert reads(replace(passed("read-api"), data=data)).reason == "SelftestPassed"
 
 
 def test_a_tier_that_is_not_started_says_what_it_waits_for() -> None:

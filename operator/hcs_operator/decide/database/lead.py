@@ -1,12 +1,14 @@
 """Who led and who leads: a change of the primary is told once, with its cause where that is known.
 
-What is remembered stands in `status.database`: `lastPrimary` while nobody leads, and the hand-over that was asked for.
+What is remembered stands in `status.database`: `lastPrimary` and `noPrimarySince` while nobody leads, and the hand-over
+that was asked for.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hcs_operator.api.database import DatabaseView, InstanceView
+from hcs_operator.decide.database.journal import moment, stamp
 from hcs_operator.decide.database.steps import HandOver, Step
 
 
@@ -19,12 +21,29 @@ class PrimaryChange(NamedTuple):
     """The cause, in words."""
 
 
-def told(steps: Iterable[Step], leader: InstanceView | None, previous: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `status.database` says of the lead; a hand-over that was asked for until somebody leads again."""
+def unled_since(leader: InstanceView | None, previous: Mapping[str, Any], now: float) -> float | None:
+    """Return since when nobody leads (Unix seconds); None while somebody does, and before anybody ever did."""
+    if leader is not None or _last(previous) is None:
+        return None
+    since = previous.get("noPrimarySince")
+    return moment(since) if since else now
+
+
+def told(
+    steps: Iterable[Step], leader: InstanceView | None, previous: Mapping[str, Any], unled: float | None = None
+) -> dict[str, Any]:
+    """Return what `status.database` says of the lead; a hand-over that was asked for until somebody leads again.
+
+    `unled` is since when nobody leads.
+    """
     step = next((step for step in steps if isinstance(step, HandOver)), None)
     asked = {"to": step.successor.name, "why": step.why} if step else None
     if leader is None:
-        found = {"lastPrimary": _last(previous), "handOver": asked or previous.get("handOver")}
+        found = {
+            "lastPrimary": _last(previous),
+            "noPrimarySince": None if unled is None else stamp(unled),
+            "handOver": asked or previous.get("handOver"),
+        }
     else:
         found = {"currentPrimary": leader.instance.name, "handOver": asked}
     return {name: value for name, value in found.items() if value}

@@ -11,7 +11,7 @@ from hcs_operator.decide.database.copying import Care, donors, source
 from hcs_operator.decide.database.drain import drain
 from hcs_operator.decide.database.founding import STARTING, founding
 from hcs_operator.decide.database.journal import ReaderJudgements, entry, started
-from hcs_operator.decide.database.lead import changed, told
+from hcs_operator.decide.database.lead import changed, told, unled_since
 from hcs_operator.decide.database.members import Company
 from hcs_operator.decide.database.membership import membership
 from hcs_operator.decide.database.operations import Operation
@@ -42,7 +42,8 @@ def plan(
     bootstrapped = bool(previous.get("bootstrapped"))
     leader = primary(view, claim["groupName"]) if claim else None
     finding = Finding() if leader else founding(view, claim, journal, now, bootstrapped=bootstrapped)
-    readers = _readers(view, previous, journal, now, leaving, leader)
+    unled = unled_since(leader, previous, now)
+    readers = _readers(view, previous, journal, now, leaving, leader, 0.0 if unled is None else now - unled)
     members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
         members = _members(view, leader, claim["groupName"], failed)
@@ -50,7 +51,7 @@ def plan(
         finding = _group(view, leader, claim, members)
     asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
     rolling = roll(view, leader, _settled(view, readers))
-    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible())
+    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), unled)
     steps = _steps((finding.step, asked.step), members, readers, rolling.step)
     return DatabasePlan(
         steps=steps,
@@ -74,7 +75,9 @@ def _status(
     report: Report, previous: Mapping[str, Any], steps: tuple[Step, ...], asked: Promotion
 ) -> Mapping[str, Any]:
     bootstrapped = bool(previous.get("bootstrapped")) or report.leader is not None
-    found = status(report, previous.get("claim"), bootstrapped=bootstrapped) | told(steps, report.leader, previous)
+    found = status(report, previous.get("claim"), bootstrapped=bootstrapped) | told(
+        steps, report.leader, previous, report.unled
+    )
     return found | ({"promotion": asked.record} if asked.record else {})
 
 
@@ -119,10 +122,11 @@ def _readers(
     now: float,
     leaving: frozenset[str],
     leader: InstanceView | None,
+    unled: float,
 ) -> ReaderJudgements:
     before = {it["name"]: it for it in previous.get("instances") or ()}
     verdicts = {
-        reader.instance.name: eligible(reader, leader, view, before.get(reader.instance.name))
+        reader.instance.name: eligible(reader, leader, view, before.get(reader.instance.name), unled)
         for reader in view.of(Role.READER)
     }
     drains = {

@@ -7,6 +7,7 @@ from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, DatabaseView, Inst
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
+from hcs_operator.decide.database.journal import stamp
 from hcs_operator.decide.database.outcome import Labels
 from hcs_operator.decide.database.readers import lagging
 
@@ -19,6 +20,8 @@ class Report(NamedTuple):
     cares: Mapping[str, Care]
     drains: Mapping[str, Drain]
     eligible: frozenset[str]
+    unled: float | None = None
+    """Since when nobody leads (Unix seconds); None while somebody does, and before anybody ever did."""
 
 
 def labels(report: Report) -> Labels:
@@ -119,7 +122,7 @@ def replication(report: Report) -> Reason | None:
     if not readers:
         return None
     if report.leader is None:
-        return Reason("NoPrimary", "Readers keep serving what they have while no primary is writable.")
+        return Reason("NoPrimary", _without_primary(report))
     behind = [
         f"{reader.instance.name} is {_state(report, reader)[0]}"
         for reader in readers
@@ -128,3 +131,17 @@ def replication(report: Report) -> Reason | None:
     if not behind:
         return None
     return Reason("ReadersBehind", f"{len(behind)} of {len(readers)} readers do not serve: {', '.join(behind)}.")
+
+
+def _without_primary(report: Report) -> str:
+    """Say who serves without a primary, and until when."""
+    if report.unled is None:
+        return "There has been no primary yet for readers to follow."
+    since, longest = stamp(report.unled), report.view.max_staleness
+    if not report.eligible:
+        return f"No reader serves: there has been no primary since {since}, and without one they do for {longest:g} s."
+    until = stamp(report.unled + longest)
+    return (
+        f"There has been no primary since {since}; readers serve what they have until {until}, and beyond that only "
+        "those that its heartbeat still reaches."
+    )

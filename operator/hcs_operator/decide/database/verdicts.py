@@ -61,18 +61,25 @@ def lag(reader: InstanceView, leader: InstanceView | None) -> float | None:
 
 
 def eligible(
-    reader: InstanceView, leader: InstanceView | None, view: DatabaseView, previous: Mapping[str, Any] | None
+    reader: InstanceView,
+    leader: InstanceView | None,
+    view: DatabaseView,
+    previous: Mapping[str, Any] | None,
+    unled: float = 0.0,
 ) -> Verdict:
-    """Judge whether a reader may serve.
+    """Judge whether a reader may serve. `unled` is for how many seconds no primary has been known.
 
     It enters at half of maxLag and leaves beyond maxLag, so that it does not flap. While no primary is known its age is
-    frozen: what served before goes on serving, or reads would vanish exactly when the primary dies.
+    frozen: what served before goes on serving, or reads would vanish exactly when the primary dies. That ends after
+    maxStalenessDuringOutage, except where its heartbeat goes on: then somebody leads whom we do not see.
     """
     before = bool(previous and previous.get("readEligible"))
     if not reader.facts or not reader.facts.channel or not reader.facts.channel.owned:
         return Verdict(eligible=False, lag=None)
     if leader is None:
-        return Verdict(eligible=before, lag=None)
+        beat = reader.facts.heartbeat
+        beats = beat is not None and beat.age < HEARTBEAT_STOPPED
+        return Verdict(eligible=before and (beats or unled <= view.max_staleness), lag=None)
     seconds = lag(reader, leader)
     bound = view.max_lag if before else view.max_lag / 2
     return Verdict(eligible=seconds is not None and seconds <= bound, lag=seconds)
