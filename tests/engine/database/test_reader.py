@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.engine.containers import until
@@ -139,6 +140,26 @@ def test_while_no_primary_is_known_a_serving_reader_goes_on_serving(stack: Trial
     assert planned.readers_ready == 1
     assert not planned.primary_ready
     stack.converge("the primary is back", lambda planned: planned.primary_ready)
+
+
+def test_without_a_primary_a_reader_serves_up_to_the_bound_and_again_with_one(stack: Trial) -> None:
+    stack.converge("the reader serves", serving(reader(stack).name))
+    wishes = stack.wishes
+    stack.wishes = replace(wishes, max_staleness=3.0)
+    member(stack).container.pause()
+    try:
+        first = stack.turn()
+        assert first.readers_ready == 1
+        last = stack.converge("it serves no more", lambda planned: planned.readers_ready == 0, 30)
+        assert stack.status["noPrimarySince"] == first.status["noPrimarySince"]
+        assert last.labels[reader(stack).name]["highconcurrency.dev/read"] is None
+        assert last.replication
+        assert last.replication.message.startswith("No reader serves: there has been no primary since ")
+    finally:
+        member(stack).container.unpause()
+        stack.wishes = wishes
+    stack.converge("it serves again", lambda planned: planned.primary_ready and planned.readers_ready == 1)
+    assert "noPrimarySince" not in stack.status
 
 
 def test_a_rotated_replication_password_reaches_the_readers_channel(stack: Trial) -> None:

@@ -26,14 +26,14 @@ def replica(*, behind: float = 0, executed: int = 100) -> Member:
 class Stack:
     """A primary and replicas, played, and the pools over them."""
 
-    def __init__(self, **replicas: Member) -> None:
+    def __init__(self, *, seconds: float = 0.0, **replicas: Member) -> None:
         self.primary = Member(primary=True, answers={readers._HEARTBEAT: {"beat_at": BEAT}})
         self.members, self.replicas = Group(m=self.primary), Group(**replicas)
         connect_primary: Any = self.members.connect
         connect_replica: Any = self.replicas.connect
         self.primaries = PrimaryPool(self.members.addresses, connect_primary, size=4)
         settings = Settings(max_lag_seconds=5, max_staleness_during_outage_seconds=60)
-        self.seconds = 0.0
+        self.seconds = seconds
         self.pool = ReaderPool(
             self.replicas.addresses,
             connect_replica,
@@ -161,9 +161,8 @@ async def test_a_token_is_honoured_without_a_primary() -> None:
 
 
 async def test_a_process_that_begins_in_an_outage_does_not_begin_it_anew() -> None:
-    stack = Stack(a=replica())
+    stack = Stack(seconds=50, a=replica())
     await stack.primary_falls()
-    stack.seconds = 50
     await stack.pool.refresh()
     assert (await stack.addresses(), stack.pool.frozen_seconds()) == ({"a"}, 50)
 
