@@ -28,7 +28,7 @@ def judge(facts: Facts) -> Verdict:
     found = judged(facts, READ_API, conditions.READS, "Orders and products can be read")
     passing = [test for test in facts.snapshot.selftests.get(READ_API, ()) if test.ok]
     frozen = {test.pod: it for test in passing if (it := _frozen(test))}
-    if not found.holds or not frozen:
+    if not frozen:
         return found
     since, until = (stamp(at) for at in min(frozen.values()))
     told = f"replicas serve what they had at {since}, when a primary was seen last, until {until}"
