@@ -10,7 +10,8 @@ from typing import Any
 
 from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, Instance, MemberGroup, Role
 from hcs_operator.api.observed import CacheCounters, Inflight, QueueFigures, Reason, Selftest
-from hcs_operator.decide.database.steps import Clone, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.decide.database.steps import Clone, Export, Follow, Found, Quiesce, Resume, SqlStep
+from hcs_operator.mysql.errors import NotExported
 
 EXECUTED = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa:1-100"
 
@@ -64,6 +65,9 @@ class PlayedDatabase:
                     instances.setdefault(step.reader.host, {})["stopped"] = True
                 case Resume():
                     instances.setdefault(step.reader.host, {})["stopped"] = False
+
+    async def export(self, step: Export) -> bytes:
+        raise NotExported(f"{step.instance.name} has nothing of its own here")
 
 
 def _member(known: dict[str, Any]) -> Facts:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from hcs_operator.decide.database.steps import Claim, CloseGroup, Found, Recreate, Revive, Step
+from hcs_operator.act import errant
+from hcs_operator.decide.database.steps import Claim, Clone, CloseGroup, Export, Found, Recreate, Revive, Step
 from hcs_operator.kube.errors import Conflict
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
@@ -19,6 +20,11 @@ async def execute(step: Step, port: DatabasePort, kube: Kube) -> None:
             await _claim(step, kube)
         case Recreate():
             await kube.delete(Ref("Pod", step.namespace, step.pod), step.uid)
+        case Export():
+            await errant.export(step, port, kube)
+        case Clone(export=Export() as export):
+            await errant.read_back(export, kube)
+            await port.perform(step)
         case Found() | Revive() | CloseGroup():
             await _still_claimed(step, kube)
             await port.perform(step)

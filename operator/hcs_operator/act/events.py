@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.errant import Saved
 from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.port import Document, Kube
@@ -61,6 +62,15 @@ def led(change: PrimaryChange) -> Event:
 def refused(why: str) -> Event:
     """Tell of a hand-over that was asked for and is not made."""
     return Event("Warning", "PromotionRefused", why)
+
+
+def saved(it: Saved) -> Event:
+    """Tell that an instance's own transactions are in a ConfigMap, and then that it is rebuilt without them."""
+    if it.rebuilt:
+        words = f"{it.instance} is a copy of the group again; what it had of its own is in ConfigMap {it.config_map}"
+        return Event("Normal", "InstanceRebuilt", words)
+    words = f"{it.instance} holds transactions that the group lacks; they are saved in ConfigMap {it.config_map}"
+    return Event("Warning", "ErrantExported", words)
 
 
 def healed(change: str) -> Event:

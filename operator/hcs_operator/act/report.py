@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hcs_operator.act.carry_out import Done, Hands
-from hcs_operator.act.events import Event, emit, led, refused, transitions
+from hcs_operator.act.events import Event, emit, led, refused, saved, transitions
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import SpecProblem, Stack
 from hcs_operator.decide.plan import Plan, Seen
@@ -41,6 +41,7 @@ def told(plan: Plan) -> Iterable[Event]:
         yield led(plan.database.change)
     if plan.database.refusal is not None:
         yield refused(plan.database.refusal)
+    yield from map(saved, plan.database.saved)
 
 
 async def report_problem(hands: Hands, body: Document, problem: SpecProblem, now: float) -> None:

@@ -14,6 +14,8 @@ ROLE_LABEL = "highconcurrency.dev/role"
 """On pods: primary or secondary; the Service `<stack>-primary` selects by it."""
 READ_LABEL = "highconcurrency.dev/read"
 """On pods: eligible; the Service `<stack>-read` selects by it."""
+ERRANT = "highconcurrency.dev/errant"
+"""On ConfigMaps with exported transactions. Label: whose they were; annotation: which they are, a GTID set."""
 PROMOTE = "highconcurrency.dev/promote"
 """Annotation on the custom resource: the member that is to lead."""
 TEMPLATE_HASH = "highconcurrency.dev/template-hash"
@@ -187,6 +189,10 @@ class DatabaseView:
     """The member that is to lead, by the resource's annotation; empty when none is asked for."""
     paused: bool = False
     """Nothing is changed."""
+    errant: str = "Rebuild"
+    """`spec.database.errant`: Rebuild, or Quarantine."""
+    exports: frozenset[str] = frozenset()
+    """Names of the ConfigMaps that keep transactions which one instance had of its own."""
     instances: tuple[InstanceView, ...] = ()
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
     kept: tuple[str, ...] = ()

@@ -70,6 +70,10 @@ class Names:
         """The Job that brings the schema to what an image needs."""
         return f"{self.stack}-migrate-{fingerprint}"
 
+    def errant(self, instance: str, fingerprint: str) -> str:
+        """The ConfigMap that keeps transactions which one instance had of its own."""
+        return f"{self.stack}-errant-{instance}-{fingerprint}"
+
     @cached_property
     def service_account(self) -> str:
         """The account of all the stack's pods."""

@@ -77,6 +77,9 @@ class Database(Model):
     says so."""
     spread: Literal["Required", "Preferred"] = "Required"
     """Required: each member on a node of its own. Preferred: two may share one, and its loss may cost the majority."""
+    errant: Literal["Rebuild", "Quarantine"] = "Rebuild"
+    """What becomes of a member or reader that holds transactions which the group lacks. Rebuild: they are exported to a
+    ConfigMap, then it is cloned anew. Quarantine: it is kept out and named, and nothing in it is changed."""
     storage: Storage = Storage()
     """Volumes of the members."""
     config: Annotated[

@@ -50,6 +50,8 @@ class InstanceStatus(Model):
     """Whether it is further behind than maxLag."""
     reason: str
     """Why, in words."""
+    export: str
+    """ConfigMap that keeps transactions which only it has or had; absent once it is a copy of the group again."""
 
 
 class ClaimStatus(Model):

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from hcs_operator.api.database import Access, Facts, Instance
-from hcs_operator.decide.database.steps import SqlStep, target
-from hcs_operator.mysql import facts, steps
+from hcs_operator.decide.database.steps import Export, SqlStep, target
+from hcs_operator.mysql import errant, facts, steps
 from hcs_operator.mysql.errors import Denied
 from hcs_operator.mysql.session import Session, over_tls
 
@@ -50,6 +50,16 @@ class MySQL:
                 steps.perform(step, session, lambda other: self._session(other, seconds=STEP_SECONDS))
 
         await self._in_thread(do)
+
+    async def export(self, step: Export) -> bytes:
+        """Read an instance's own transactions, as the account that replicas read with."""
+        instance = replace(step.instance, access=step.replication)
+
+        def read() -> bytes:
+            with over_tls(instance, statement_seconds=STEP_SECONDS) as session:
+                return errant.read(session, step.errant)
+
+        return await self._in_thread(read)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

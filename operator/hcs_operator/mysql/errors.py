@@ -4,7 +4,8 @@ DatabaseError
 ├── Unreachable   no answer: no route, refused, time-out, connection lost; look again
 ├── Denied        the password is not (or not yet) that account's; the agent sets it
 ├── NotTrusted    TLS could not be established with a certificate of the stack's authority for that name
-└── Refused       the instance answered with an error, or a step found what it must not touch
+├── Refused       the instance answered with an error, or a step found what it must not touch
+└── NotExported   its own transactions cannot be saved, so nothing may be put in their place
 """
 
 
@@ -40,3 +41,9 @@ class Refused(DatabaseError):
     def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)
         self.number = number
+
+
+class NotExported(DatabaseError):
+    """An instance's own transactions are in no ConfigMap, and why; the rest of the sentence is the caller's."""
+
+    word = "ErrantNotExported"

@@ -24,6 +24,9 @@ ROOT = "root"
 OPENED = "hcs.opened"
 """The user lock that a session holds while it has a closed server open."""
 
+_COM_BINLOG_DUMP_GTID = 0x1E
+"""The driver knows the command and has no call for it."""
+
 Row = Mapping[str, Any]
 
 _DENIED = {1044, 1045, 1130, 1698, 1862, 3118, 3955}
@@ -50,6 +53,14 @@ class Session:
         """Execute a statement that returns nothing."""
         with _errors(), self._connection.cursor() as cursor:
             cursor.execute(sql, args or None)
+
+    def binary_log(self, request: bytes) -> Iterator[bytes]:
+        """Yield the events that COM_BINLOG_DUMP_GTID answers this payload with, each without a packet's framing."""
+        driver: Any = self._connection
+        with _errors():
+            driver._execute_command(_COM_BINLOG_DUMP_GTID, request)  # noqa: SLF001 - it has no call of its own for this
+            while not (packet := driver._read_packet()).is_eof_packet():  # noqa: SLF001
+                yield packet.get_all_data()[1:]  # a zero byte stands before each event
 
     def launch(self, sql: str, *args: object) -> None:
         """Start a statement that takes minutes and leave it running on the server; an error at once is raised."""

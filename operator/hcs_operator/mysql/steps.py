@@ -121,9 +121,11 @@ def _close_group(step: CloseGroup, session: Session) -> None:
 
 
 def _clone(step: Clone, session: Session, opener: Opener) -> None:
+    if step.given_up:
+        session.run("SET GLOBAL super_read_only = ON")  # nobody adds to what is given up
     own = _executed(session)
     with opener(step.donor) as donor:
-        more = own - _executed(donor)
+        more = own - _executed(donor) - step.given_up
     if more:
         raise Refused(f"{step.recipient.name} holds {more}, which {step.donor.name} lacks; it is not overwritten")
     if step.recipient.role is Role.READER:

@@ -52,6 +52,10 @@ class Wishes(Protocol):
         """The member that is to lead, on request."""
 
     @property
+    def errant(self) -> str:
+        """What becomes of an instance with transactions of its own: Rebuild or Quarantine."""
+
+    @property
     def paused(self) -> bool:
         """Nothing is changed."""
 
@@ -68,6 +72,7 @@ async def look(
     secrets: Mapping[str, Mapping[str, str]],
     live: Mapping[Child, Mapping[str, Any]],
     claims: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    exports: frozenset[str] = frozenset(),
     cluster_domain: str = "cluster.local",
 ) -> DatabaseView:
     """Ask every database pod of a stack; never raises DatabaseError: an instance that does not answer is silent."""
@@ -88,6 +93,8 @@ async def look(
         max_staleness=wishes.max_staleness,
         drain_timeout=wishes.drain_timeout,
         promote=wishes.promote,
+        errant=wishes.errant,
+        exports=exports,
         paused=wishes.paused,
         instances=tuple(views[instance.name] for _, instance in instances),
         revisions=_revisions(wishes.name, live),

@@ -38,6 +38,7 @@ class Wishes:
     max_staleness: float
     drain_timeout: float
     promote: str
+    errant: str
     paused: bool
     credentials_secret: str
 
@@ -55,6 +56,7 @@ async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
             secrets=objects.secrets,
             live=objects.live,
             claims=objects.claims,
+            exports=objects.exports,
             cluster_domain=eyes.cluster_domain,
         ),
     )
@@ -84,6 +86,7 @@ def wishes(stack: Stack) -> Wishes:
         max_staleness=seconds(stack.spec.database.max_staleness_during_outage),
         drain_timeout=seconds(stack.spec.autoscaling.read_replicas.scale_in.drain_timeout),
         promote=stack.promote,
+        errant=stack.spec.database.errant,
         paused=stack.spec.paused,
         credentials_secret=reference.name if reference else stack.names.database_secret,
     )

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from hcs_operator.api.database import ERRANT
 from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Child, Document, Snapshot
 from hcs_operator.decide.pruning import of_an_earlier_life, owned
@@ -61,10 +62,15 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         earlier=frozenset(Child(child["kind"], child["metadata"]["name"]) for child in earlier),
         pods=tuple(pod_view(pod, told.get(pod["metadata"]["uid"])) for pod in pods),
         claims={child["metadata"]["name"]: child for child in children if child["kind"] == "PersistentVolumeClaim"},
+        exports=frozenset(child["metadata"]["name"] for child in children if _exported(child)),
         unmade={child: told[uid] for child, it in lacking.items() if (uid := it["metadata"]["uid"]) in told},
         secrets=await _secrets(key, live, wanted, sources.kube),
         outside_scalers=_outside(sources.store.scalers(key.namespace), live),
     )
+
+
+def _exported(child: Document) -> bool:
+    return child["kind"] == "ConfigMap" and ERRANT in (child["metadata"].get("labels") or {})
 
 
 async def ask(snapshot: Snapshot, wanted: Wanted, sources: Sources) -> Snapshot:

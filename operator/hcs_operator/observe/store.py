@@ -110,7 +110,8 @@ def slim(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the object without what nobody reads."""
     metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
     if document["kind"] != "Pod":
-        return {**document, "metadata": metadata}
+        # Exported transactions are in binaryData, up to a megabyte of them: who needs one reads it anew.
+        return {name: value for name, value in document.items() if name != "binaryData"} | {"metadata": metadata}
     spec = document.get("spec") or {}
     containers = [{"name": item["name"], "image": item["image"]} for item in spec.get("containers") or ()]
     volumes = [item for item in spec.get("volumes") or () if "secret" in item or "projected" in item]

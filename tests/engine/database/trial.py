@@ -63,6 +63,7 @@ class Wishes:
     max_staleness: float = 60.0
     drain_timeout: float = 60.0
     promote: str = ""
+    errant: str = "Rebuild"
     paused: bool = False
 
     @property
@@ -230,7 +231,8 @@ class Trial:
             self.wishes.credentials_secret: {it.password_file: self.password(it.password_file) for it in ACCOUNTS},
         }
         views = [_view(pod) for pod in self.pods.values()]
-        return asyncio.run(look(self.port, self.wishes, views, secrets=secrets_, live={}))
+        exports = frozenset(ref.name for ref in self.cluster.objects if ref.kind == "ConfigMap")
+        return asyncio.run(look(self.port, self.wishes, views, secrets=secrets_, live={}, exports=exports))
 
     def plan(self) -> DatabasePlan:
         """What the operator would do now."""

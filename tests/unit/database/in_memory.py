@@ -8,10 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from tests.unit.database.binary_logs import transactions
+
 from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, Instance, MemberGroup, Role
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, Close, Follow, Found, Quiesce, Resume, SqlStep, target
-from hcs_operator.mysql.errors import DatabaseError, Refused
+from hcs_operator.decide.database.steps import (
+    Clone,
+    Close,
+    Export,
+    Follow,
+    Found,
+    Quiesce,
+    Resume,
+    SqlStep,
+    target,
+)
+from hcs_operator.mysql import binlog
+from hcs_operator.mysql.errors import DatabaseError, NotExported, Refused
 
 
 @dataclass
@@ -32,6 +45,7 @@ class FakeDatabase:
     volumes: dict[str, Volume] = field(default_factory=dict)
     silent: dict[str, DatabaseError] = field(default_factory=dict)
     performed: list[SqlStep] = field(default_factory=list)
+    exported: list[Export] = field(default_factory=list)
     commits: int = 1
     heartbeat: float | None = 0.0
     """The primary's newest beat; None while the table does not exist. Readers that follow have the same one."""
@@ -94,6 +108,16 @@ class FakeDatabase:
             case Resume() | Quiesce() | Close():
                 pass
 
+    async def export(self, step: Export) -> bytes:
+        """The instance's own transactions, one row each."""
+        if error := self.silent.get(step.instance.name):
+            raise error
+        self.exported.append(step)
+        executed = GtidSet.parse(self.volume(step.instance.name).executed)
+        if missing := step.errant - executed:
+            raise NotExported(f"its binary logs lack {missing}")
+        return binlog.pack(binlog.chosen(transactions(executed), step.errant))
+
     def _go_on(self, instance: Instance, volume: Volume) -> None:
         follows = volume.channel is not None and volume.channel.applying
         if volume.group and (instance.role is Role.MEMBER or follows):
@@ -112,7 +136,7 @@ class FakeDatabase:
 
     def _clone(self, step: Clone, volume: Volume) -> None:
         donor = self.volume(step.donor.name)
-        if not GtidSet.parse(volume.executed) <= GtidSet.parse(donor.executed):
+        if GtidSet.parse(volume.executed) - GtidSet.parse(donor.executed) - step.given_up:
             raise Refused(f"{step.recipient.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None
         copied = Volume(donor.group, donor.executed, carried, CloneState("Completed", "", 0.0))

@@ -6,6 +6,9 @@ Whatever the order: one founding, never over data and never in the place of data
 from __future__ import annotations
 
 import asyncio
+import base64
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +20,7 @@ from tests.unit.database.in_memory import FakeDatabase, Volume
 from tests.unit.database.views import Wishes, pod
 
 from hcs_operator.act.database import execute
+from hcs_operator.act.errant import FILE
 from hcs_operator.api.database import Facts, Instance, Role
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -26,6 +30,7 @@ from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
+from hcs_operator.mysql import binlog
 from hcs_operator.mysql.errors import DatabaseError, Unreachable
 from hcs_operator.observe.database import look
 
@@ -41,6 +46,8 @@ class Witness(FakeDatabase):
     """The database in memory, with an oath: what a step does to a volume is checked before it is done."""
 
     status: Any = None
+    saved: Callable[[], GtidSet] = GtidSet
+    """What exports hold that can be read back."""
     foundings: list[str] = field(default_factory=list)
 
     async def examine(self, instance: Instance) -> Facts:
@@ -58,8 +65,8 @@ class Witness(FakeDatabase):
         assert before <= self.everything(), "destroyed what exists nowhere else"
 
     def everything(self) -> GtidSet:
-        """Each transaction that exists on any volume."""
-        return GtidSet.parse(",".join(volume.executed for volume in self.volumes.values()))
+        """Each transaction that exists on any volume, or in an export."""
+        return GtidSet.parse(",".join([str(self.saved()), *(volume.executed for volume in self.volumes.values())]))
 
 
 class Histories(RuleBasedStateMachine):
@@ -67,7 +74,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.cluster = Cluster()
-        self.database = Witness(status=self.status)
+        self.database = Witness(status=self.status, saved=self.saved)
         self.plans: dict[int, tuple[str, DatabasePlan, list[Step]]] = {}
         self.now = 1_790_000_000.0
         self._create()
@@ -84,6 +91,18 @@ class Histories(RuleBasedStateMachine):
         found: dict[str, Any] = (self.cluster.objects[STACK].get("status") or {}).get("database") or {}
         return found
 
+    def exports(self) -> list[Ref]:
+        return [ref for ref in self.cluster.objects if ref.kind == "ConfigMap"]
+
+    def saved(self) -> GtidSet:
+        """What can be read back from all exports."""
+        found = []
+        for ref in self.exports():
+            with suppress(ValueError):
+                text = self.cluster.objects[ref]["binaryData"][FILE]
+                found.append(str(binlog.covered(base64.b64decode(text))))
+        return GtidSet.parse(",".join(found))
+
     @rule(operator=st.integers(0, 1), turns=st.integers(1, 6))
     def works(self, operator: int, turns: int) -> None:
         """The usual: whole looks, one after another."""
@@ -97,7 +116,8 @@ class Histories(RuleBasedStateMachine):
     def looks(self, operator: int, leaving: bool) -> None:
         uid = self.cluster.objects[STACK]["metadata"]["uid"]
         pods = [pod(MEMBER, Role.MEMBER), *(pod(name, Role.READER) for name in READERS)]
-        seen = self.runner.run(look(self.database, Wishes(uid), pods, secrets=SECRETS, live={}))
+        exports = frozenset(ref.name for ref in self.exports())
+        seen = self.runner.run(look(self.database, Wishes(uid), pods, secrets=SECRETS, live={}, exports=exports))
         gone = frozenset(READERS[1:]) if leaving else frozenset[str]()
         made = plan(seen, previous=self.status(), journal=None, now=self.now, leaving=gone)
         if any(isinstance(step, Claim) for step in made.steps) and not self.database.volume(MEMBER).group:
@@ -107,7 +127,8 @@ class Histories(RuleBasedStateMachine):
                 held, copied = (
                     GtidSet.parse(self.database.volume(it.name).executed) for it in (step.recipient, step.donor)
                 )
-                assert held <= copied, "meant to destroy what exists nowhere else"
+                assert held - step.given_up <= copied, "meant to destroy what exists nowhere else"
+                assert not step.export or step.export.name in exports, "meant to destroy what was not exported"
         self.plans[operator] = (uid, made, list(made.steps))
 
     @rule(operator=st.integers(0, 1))
@@ -159,6 +180,16 @@ class Histories(RuleBasedStateMachine):
         volume = self.database.volume(name)
         if volume.channel:
             volume.channel = replace(volume.channel, receiving="OFF", applying=False, error_number=13114)
+
+    @rule(damaged=st.booleans())
+    @precondition(lambda self: self.exports())
+    def an_export_is_damaged_or_deleted(self, damaged: bool) -> None:
+        ref = self.exports()[0]
+        document = self.cluster.objects[ref]
+        if damaged:
+            self.cluster.put({**document, "binaryData": {FILE: document["binaryData"][FILE][:40]}})
+        else:
+            self.runner.run(self.cluster.delete(ref, document["metadata"]["uid"]))
 
     @rule()
     def an_older_copy_of_the_members_volume_is_put_back(self) -> None:

@@ -93,14 +93,6 @@ def test_a_member_that_lost_its_volume_is_copied_from_a_secondary() -> None:
     assert step.donor.name == NAMES[1]
 
 
-def test_a_member_with_transactions_of_its_own_is_named_and_left_as_it_is() -> None:
-    errant = replace(COPIED, gtid_executed=f"{GROUP}:1-99")
-    made = planned(member(LEADS_THREE), member(SECOND, 1), member(errant, 2), recorded=NAMES)
-    assert made.steps == ()
-    assert made.problem
-    assert made.problem.word == "MemberDiverged"
-
-
 def test_what_the_new_primary_has_received_is_no_transaction_of_the_fallen_ones_own() -> None:
     applying = replace(LEADS_THREE, received=f"{GROUP}:1-99")
     fallen = replace(COPIED, gtid_executed=f"{GROUP}:1-99")

@@ -151,14 +151,6 @@ def test_a_reader_whose_binary_logs_are_gone_goes_to_a_member_that_still_has_the
     assert step.source.name == "shop-db-0-1"
 
 
-def test_a_reader_with_transactions_of_its_own_is_named_and_left_alone() -> None:
-    found = planned(reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-10,{OTHER_GROUP}:1-2")))
-    assert found.steps == ()
-    assert found.problem
-    assert found.problem.word == "ReaderDiverged"
-    assert f"{OTHER_GROUP}:1-2" in found.problem.message
-
-
 def test_what_the_new_primary_has_received_and_not_yet_applied_is_no_transaction_of_a_readers_own() -> None:
     applying = replace(PRIMARY, received=f"{GROUP}:11-20")
     found = planned(reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-20")), primary=applying)

@@ -50,6 +50,7 @@ class Wishes:
     max_staleness: float = 60.0
     drain_timeout: float = 60.0
     promote: str = ""
+    errant: str = "Rebuild"
     paused: bool = False
     credentials_secret: str = "shop-database"
 

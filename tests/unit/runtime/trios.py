@@ -6,9 +6,10 @@ from tests.apiserver.played_engines import EXECUTED
 from tests.unit.runtime.benches import KEY, Bench
 
 from hcs_operator.api.database import Facts, GroupState, Instance, MemberGroup
-from hcs_operator.decide.database.steps import HandOver, SqlStep
+from hcs_operator.decide.database.steps import Export, HandOver, SqlStep
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
+from hcs_operator.mysql.errors import NotExported
 from hcs_operator.runtime.reconcile import Reconciler
 
 GROUP = "0b9c4d3e-1f2a-5b6c-8d7e-9f0a1b2c3d4e"
@@ -38,6 +39,9 @@ class PlayedTrio:
         self.performed.append(step)
         if isinstance(step, HandOver):
             self.leader = step.uuid
+
+    async def export(self, step: Export) -> bytes:
+        raise NotExported(f"{step.instance.name} has nothing of its own here")
 
 
 async def with_trio(bench: Bench) -> PlayedTrio:

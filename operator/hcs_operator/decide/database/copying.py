@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.operations import Operation
-from hcs_operator.decide.database.steps import Clone, Step
+from hcs_operator.decide.database.steps import Clone, Export, Step
 from hcs_operator.decide.database.verdicts import secondaries
 
 RETRY_CLONE = 30.0
@@ -43,13 +43,25 @@ def cloning(facts: Facts | None) -> bool:
     return facts is not None and facts.clone is not None and facts.clone.state == "In Progress"
 
 
-def copy(recipient: InstanceView, facts: Facts, donor: InstanceView | None, replication: Access, why: str) -> Care:
-    """Have it copied; `donor` is None while another copy is being made."""
-    operation = Operation.CLONE_READER if recipient.instance.role is Role.READER else Operation.CLONE_MEMBER
+def operation_of(recipient: InstanceView) -> Operation:
+    """Name the copying of it, for the journal."""
+    return Operation.CLONE_READER if recipient.instance.role is Role.READER else Operation.CLONE_MEMBER
+
+
+def copy(
+    recipient: InstanceView,
+    facts: Facts,
+    donor: InstanceView | None,
+    replication: Access,
+    why: str,
+    export: Export | None = None,
+) -> Care:
+    """Have it copied; `donor` is None while another copy is being made, `export` keeps what only it has."""
+    operation = operation_of(recipient)
     if donor is None:
         return Care("Waiting", f"{why}; another copy is being made", operation=operation)
     last = facts.clone
     if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
         return Care("Waiting", f"the last copy failed: {last.error}", operation=operation)
-    step = Clone(recipient.instance, donor.instance, replication)
+    step = Clone(recipient.instance, donor.instance, replication, export)
     return Care("Cloning", f"{why}; it is copied from {donor.instance.name}", step, operation)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import Access, Facts, InstanceView
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database import errant
 from hcs_operator.decide.database.copying import Care, cloning, copy
-from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.operations import Operation
 
 WAITS = "OFFLINE"
@@ -23,6 +23,7 @@ class Company(NamedTuple):
     donor: InstanceView | None
     """None while another copy is being made."""
     replication: Access
+    policy: errant.Policy
 
 
 def care(member: InstanceView, around: Company) -> Care:
@@ -36,7 +37,7 @@ def care(member: InstanceView, around: Company) -> Care:
         return copy(member, facts, around.donor, around.replication, "its volume is empty")
     if problem := foreign(member, facts, around.group_name):
         return Care("Foreign", "its data is not of this group", problem=problem)
-    return _in_the_group(facts) or _outside(member, facts, around.leader)
+    return _in_the_group(facts) or _outside(member, facts, around)
 
 
 def _in_the_group(facts: Facts) -> Care | None:
@@ -47,11 +48,9 @@ def _in_the_group(facts: Facts) -> Care | None:
     return None
 
 
-def _outside(member: InstanceView, facts: Facts, leader: InstanceView) -> Care:
-    # What a new primary has received is the group's, though it may not have applied it yet.
-    errant = GtidSet.parse(facts.gtid_executed) - (held(leader.facts) if leader.facts else GtidSet())
-    if errant:
-        return Care("Diverged", f"it holds {len(errant)} transactions of its own", problem=_diverged(member, errant))
+def _outside(member: InstanceView, facts: Facts, around: Company) -> Care:
+    if own := errant.of(facts, around.leader):
+        return errant.care(member, facts, own, around.policy, around.donor)
     if facts.group.state == "ERROR":
         return Care("ERROR", "its agent has it leave and join again")
     return Care(WAITS, "its agent joins the group as soon as it admits members")
@@ -73,17 +72,3 @@ def foreign(member: InstanceView, facts: Facts, group_name: str) -> Reason | Non
         )
         return Reason("DataOfAnotherGroup", words)
     return None
-
-
-def held(facts: Facts) -> GtidSet:
-    """Return all that a member has executed or received."""
-    return GtidSet.parse(",".join(filter(None, (facts.gtid_executed, facts.received))))
-
-
-def _diverged(member: InstanceView, errant: GtidSet) -> Reason:
-    name = member.instance.name
-    words = (
-        f"{name} holds transactions that the group lacks ({errant}), so it cannot join. If they are not needed, delete "
-        "its volume claim and its pod: it is copied anew. Nothing was changed."
-    )
-    return Reason("MemberDiverged", words)

@@ -14,9 +14,10 @@ from typing import Any
 
 from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.errant import held
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.journal import started
-from hcs_operator.decide.database.members import foreign, held
+from hcs_operator.decide.database.members import foreign
 from hcs_operator.decide.database.membership import present, recorded
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import Finding

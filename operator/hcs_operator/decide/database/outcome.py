@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.errant import Saved
 from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Step
@@ -37,6 +38,8 @@ class DatabasePlan:
     """Another instance leads than the last that was known to; told once, as the status of this look has its name."""
     refusal: str | None = None
     """Why a hand-over that was asked for is refused, in words; told once, as the status of this look has it."""
+    saved: tuple[Saved, ...] = ()
+    """What was exported of instances that had transactions of their own, and who was rebuilt; told once likewise."""
     primary_ready: bool = False
     """A member leads a majority, takes writes, and has its accounts: the schema migration may run."""
     readers_ready: int = 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from hcs_operator.api.database import DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database import errant
 from hcs_operator.decide.database import members as members_
 from hcs_operator.decide.database import readers as readers_
 from hcs_operator.decide.database.copying import Care, donors, source
@@ -21,7 +22,7 @@ from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import roll
 from hcs_operator.decide.database.steps import Clone, Step
-from hcs_operator.decide.database.verdicts import eligible, primary
+from hcs_operator.decide.database.verdicts import primary
 
 
 def plan(
@@ -46,12 +47,14 @@ def plan(
     readers = _readers(view, previous, journal, now, leaving, leader, 0.0 if unled is None else now - unled)
     members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
-        members = _members(view, leader, claim["groupName"], failed)
-        readers.cares.update(_cares(view, leader, claim["groupName"], readers, failed, members))
+        policy = errant.Policy(view, claim["groupName"], view.replication, now)
+        members = _members(leader, policy, failed)
+        readers.cares.update(_cares(leader, policy, readers, failed, members))
         finding = _group(view, leader, claim, members)
     asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
     rolling = roll(view, leader, _settled(view, readers))
-    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), unled)
+    saved = errant.saved(view, leader, previous)
+    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), saved, unled)
     steps = _steps((finding.step, asked.step), members, readers, rolling.step)
     return DatabasePlan(
         steps=steps,
@@ -59,6 +62,7 @@ def plan(
         status=_status(report, previous, steps, asked),
         change=changed(view, leader, previous),
         refusal=asked.refusal,
+        saved=tuple(errant.told(view, saved, previous)),
         journal=entry(finding.operation or asked.operation or _copied(members), readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
         readers_ready=len(readers.eligible()),
@@ -126,7 +130,7 @@ def _readers(
 ) -> ReaderJudgements:
     before = {it["name"]: it for it in previous.get("instances") or ()}
     verdicts = {
-        reader.instance.name: eligible(reader, leader, view, before.get(reader.instance.name), unled)
+        reader.instance.name: readers_.verdict(reader, leader, view, before.get(reader.instance.name), unled)
         for reader in view.of(Role.READER)
     }
     drains = {
@@ -143,9 +147,9 @@ def _readers(
     return ReaderJudgements({}, drains, verdicts)
 
 
-def _members(view: DatabaseView, leader: InstanceView, group_name: str, failed: tuple[str, ...]) -> dict[str, Care]:
-    assert view.replication is not None
-    around = Company(leader, group_name, source(view, donors(view, leader)), view.replication)
+def _members(leader: InstanceView, policy: errant.Policy, failed: tuple[str, ...]) -> dict[str, Care]:
+    view = policy.view
+    around = Company(leader, policy.group_name, source(view, donors(view, leader)), policy.replication, policy)
     cares: dict[str, Care] = {}
     for member in _tried_last(view.of(Role.MEMBER), failed):
         if member is leader:
@@ -163,21 +167,21 @@ def _tried_last(instances: tuple[InstanceView, ...], failed: tuple[str, ...]) ->
 
 
 def _cares(
-    view: DatabaseView,
     leader: InstanceView,
-    group_name: str,
+    policy: errant.Policy,
     readers: ReaderJudgements,
     failed: tuple[str, ...],
     members: Mapping[str, Care],
 ) -> dict[str, Care]:
-    assert view.replication is not None
+    view = policy.view
     copying = any(isinstance(it.step, Clone) for it in members.values())
     around = Surroundings(
         leader,
-        group_name,
+        policy.group_name,
         None if copying else readers_.donor(view, leader, readers.eligible()),
-        view.replication,
+        policy.replication,
         view.of(Role.MEMBER),
+        policy,
     )
     cares: dict[str, Care] = {}
     for reader in _tried_last(view.of(Role.READER), failed):

@@ -5,15 +5,16 @@ data is replaced by a clone only when it is empty, or when the primary has all o
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Instance, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database import errant, verdicts
 from hcs_operator.decide.database.copying import Care, cloning, copy, donors, source
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.members import held
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Close, Follow, Resume
+from hcs_operator.decide.database.verdicts import Verdict
 
 _ACCESS_DENIED = 1045
 _NO_BINARY_LOG = {1236, 13114}
@@ -31,6 +32,7 @@ class Surroundings(NamedTuple):
     """None while the only possible donors are busy with another clone."""
     replication: Access
     members: tuple[InstanceView, ...]
+    policy: errant.Policy
 
 
 def _follows(facts: Facts | None) -> bool:
@@ -38,18 +40,22 @@ def _follows(facts: Facts | None) -> bool:
     return channel is not None and channel.receiving == "ON" and channel.applying
 
 
-def _strays(reader: InstanceView, leader: InstanceView) -> bool:
-    """Whether it holds what the primary lacks: a copy of it would, too."""
-    return reader.facts is None or bool(_errant(reader.facts, leader))
+def verdict(
+    reader: InstanceView,
+    leader: InstanceView | None,
+    view: DatabaseView,
+    previous: Mapping[str, Any] | None,
+    unled: float = 0.0,
+) -> Verdict:
+    """Judge whether a reader may serve: it is fresh, and has nothing that the primary lacks."""
+    found = verdicts.eligible(reader, leader, view, previous, unled)
+    strays = leader is not None and reader.facts is not None and bool(errant.of(reader.facts, leader))
+    return found._replace(eligible=found.eligible and not strays)
 
 
 def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
     """Return the least loaded healthy reader, else what a member is copied from; None while a clone is under way."""
-    readers = [
-        reader
-        for reader in view.of(Role.READER)
-        if reader.instance.name in eligible and _follows(reader.facts) and not _strays(reader, leader)
-    ]
+    readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
     return source(view, readers or donors(view, leader))
 
 
@@ -62,11 +68,8 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
         return Care("Cloning", "a copy is being made", operation=Operation.CLONE_READER)
     if not facts.gtid_executed and facts.member_group is None:
         return copy(reader, facts, around.donor, around.replication, "its volume is empty")
-    errant = _errant(facts, around.leader)
-    if errant:
-        return Care(
-            "Diverged", f"it holds {len(errant)} transactions that the primary lacks", problem=_diverged(reader, errant)
-        )
+    if own := errant.of(facts, around.leader):
+        return errant.care(reader, facts, own, around.policy, around.donor)
     channel = facts.channel
     if channel is None or not channel.owned or channel.managed_group != around.group_name:
         return Care(
@@ -116,21 +119,6 @@ def _without_binary_log(reader: InstanceView, facts: Facts, around: Surroundings
 
 def _follow(reader: Instance, source: InstanceView, around: Surroundings) -> Follow:
     return Follow(reader, source.instance, around.group_name, around.replication)
-
-
-def _errant(facts: Facts, leader: InstanceView) -> GtidSet:
-    if leader.facts is None:
-        return GtidSet()
-    return GtidSet.parse(facts.gtid_executed) - held(leader.facts)
-
-
-def _diverged(reader: InstanceView, errant: GtidSet) -> Reason:
-    name = reader.instance.name
-    return Reason(
-        "ReaderDiverged",
-        f"{name} holds transactions that the primary lacks ({errant}). If they are not needed, delete its volume claim "
-        "and its pod: it is copied anew. Nothing was changed.",
-    )
 
 
 def _broken(reader: InstanceView, channel: Channel) -> Reason:

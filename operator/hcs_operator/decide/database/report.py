@@ -20,6 +20,8 @@ class Report(NamedTuple):
     cares: Mapping[str, Care]
     drains: Mapping[str, Drain]
     eligible: frozenset[str]
+    saved: Mapping[str, str]
+    """By instance: the ConfigMap with what it had of its own."""
     unled: float | None = None
     """Since when nobody leads (Unix seconds); None while somebody does, and before anybody ever did."""
 
@@ -71,6 +73,7 @@ def _instance(report: Report, it: InstanceView) -> dict[str, Any]:
         "readEligible": name in report.eligible,
         "lagging": name in lagging(report.cares, report.eligible),
         "reason": reason,
+        **({"export": report.saved[name]} if name in report.saved else {}),
     }
 
 

@@ -3,12 +3,15 @@
 Every step can be repeated: it checks what it finds and does what is left. None destroys rows that exist only there.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from hcs_operator.api.database import Access, Instance
+from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.gtid import GtidSet
 
 
 @dataclass(frozen=True)
@@ -96,15 +99,48 @@ class HandOver:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Save transactions that one instance alone has in a ConfigMap, which is nobody's: it outlives the stack.
+
+    One that is there is read back and never written over.
+    """
+
+    namespace: str
+    stack: str
+    instance: Instance
+    errant: GtidSet
+    at: str = field(compare=False)
+    """When it was decided."""
+    replication: Access = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The ConfigMap's, which is of this very set."""
+        return export_name(self.stack, self.instance.name, self.errant)
+
+
+def export_name(stack: str, instance: str, errant: GtidSet) -> str:
+    """Name the ConfigMap that keeps these transactions of this instance."""
+    return Names(stack).errant(instance, hashlib.sha256(str(errant).encode()).hexdigest()[:8])
+
+
+@dataclass(frozen=True)
 class Clone:
     """Start `CLONE INSTANCE` on an instance and leave it running; its mysqld ends and is restarted over the copy.
 
-    Refused unless the donor, asked once more, has each transaction that the recipient has.
+    Refused unless the donor, asked once more, has each transaction that the recipient has, but for those that an export
+    keeps: it is read back first.
     """
 
     recipient: Instance
     donor: Instance
     replication: Access = field(repr=False, compare=False)
+    export: Export | None = None
+
+    @property
+    def given_up(self) -> GtidSet:
+        """Which transactions the recipient may lose."""
+        return self.export.errant if self.export else GtidSet()
 
 
 @dataclass(frozen=True)
@@ -133,9 +169,9 @@ class Quiesce:
 
 @dataclass(frozen=True)
 class Close:
-    """Set super_read_only on a reader that an interrupted step has left open."""
+    """Set super_read_only on an instance that an interrupted step, or somebody, has left open."""
 
-    reader: Instance
+    instance: Instance
 
 
 @dataclass(frozen=True)
@@ -152,7 +188,7 @@ GroupStep = Found | Revive | Halt | OpenGroup | CloseGroup | HandOver
 SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
 
-Step = Claim | Recreate | SqlStep
+Step = Claim | Recreate | Export | SqlStep
 
 
 def target(step: SqlStep) -> Instance:
@@ -166,8 +202,10 @@ def target(step: SqlStep) -> Instance:
             return step.leader
         case Clone():
             return step.recipient
-        case Follow() | Resume() | Quiesce() | Close():
+        case Follow() | Resume() | Quiesce():
             return step.reader
+        case Close():
+            return step.instance
         case _:
             assert_never(step)
 
@@ -179,6 +217,8 @@ def subject(step: Step) -> str:
             return step.seed
         case Recreate():
             return step.pod
+        case Export():
+            return step.instance.name
         case _:
             return target(step).name
 
@@ -203,6 +243,11 @@ def failing(step: Step, word: str, error: str) -> Reason:
     name = subject(step)
     if isinstance(step, Quiesce):
         return Reason(word, f"The replication of {name} cannot be stopped: {error}")
+    if isinstance(step, Export) or (isinstance(step, Clone) and step.export):
+        remedy = (
+            "save what is needed of them with mysqlbinlog, then delete its volume claim and its pod: it is copied anew"
+        )
+        return Reason(word, f"{name} keeps transactions of its own and is not rebuilt: {error.rstrip('.')}; {remedy}")
     if what := _OF_THE_GROUP.get(type(step)):
         return Reason(word, f"{name} cannot be {what}: {error}")
     if what := _WHAT.get(type(step)):
