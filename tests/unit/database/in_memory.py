@@ -33,6 +33,8 @@ class Volume:
 
     group: MemberGroup | None = None
     executed: str = ""
+    own: str = ""
+    """What of it only this instance has."""
     channel: Channel | None = None
     clone: CloneState | None = None
     busy_reads: int = 0
@@ -59,6 +61,12 @@ class FakeDatabase:
     def lose_volume(self, name: str) -> None:
         """The pod comes back with an empty volume."""
         self.volumes[name] = Volume()
+
+    def stray(self, name: str, gtids: str) -> None:
+        """Somebody writes to an instance past the group."""
+        volume = self.volume(name)
+        volume.own = ",".join(filter(None, [volume.own, gtids]))
+        volume.executed = ",".join(filter(None, [volume.executed, gtids]))
 
     def commit(self) -> None:
         """The primary commits a transaction; readers that follow apply it at once."""
@@ -121,7 +129,7 @@ class FakeDatabase:
     def _go_on(self, instance: Instance, volume: Volume) -> None:
         follows = volume.channel is not None and volume.channel.applying
         if volume.group and (instance.role is Role.MEMBER or follows):
-            volume.executed = f"{volume.group.group_name}:1-{self.commits}"
+            volume.executed = ",".join(filter(None, [f"{volume.group.group_name}:1-{self.commits}", volume.own]))
 
     def _beat(self, instance: Instance) -> Heartbeat | None:
         if self.heartbeat is None or not self.volume(instance.name).executed:
@@ -139,5 +147,5 @@ class FakeDatabase:
         if GtidSet.parse(volume.executed) - GtidSet.parse(donor.executed) - step.given_up:
             raise Refused(f"{step.recipient.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None
-        copied = Volume(donor.group, donor.executed, carried, CloneState("Completed", "", 0.0))
+        copied = Volume(donor.group, donor.executed, channel=carried, clone=CloneState("Completed", "", 0.0))
         self.volumes[step.recipient.name] = copied

@@ -14,6 +14,7 @@ from tests.unit.database.views import (
     FOLLOWING,
     GROUP,
     NOW,
+    OFFLINE,
     OTHER_GROUP,
     PRIMARY,
     WITH_GROUP,
@@ -216,9 +217,11 @@ strays = st.builds(
 def looks(draw: st.DrawFn) -> DatabaseView:
     """A look at a group that somebody leads, and at readers, of which some diverged and some were exported."""
     others = [member(replace(draw(strays), channel=None), ordinal) for ordinal in (1, 2)]
-    readers = [reader(draw(strays), ordinal) for ordinal in range(draw(st.integers(0, 2)))]
-    kept = st.sets(st.tuples(st.sampled_from([*NAMES, READER]), sets), max_size=4)
-    exports = frozenset(export_name("shop", name, errant_of(executed)) for name, executed in draw(kept))
+    readers = [reader(replace(draw(strays), group=OFFLINE), ordinal) for ordinal in range(draw(st.integers(0, 2)))]
+    strayed = {it.instance.name: errant_of(it.facts.gtid_executed) for it in (*others, *readers) if it.facts}
+    kept = draw(st.sets(st.sampled_from(sorted(strayed))))
+    other = draw(st.tuples(st.sampled_from([*NAMES, READER]), sets.map(errant_of)))
+    exports = frozenset(export_name("shop", *it) for it in [*((name, strayed[name]) for name in kept), other])
     policy = draw(st.sampled_from(["Rebuild", "Rebuild", "Quarantine"]))
     return view(member(LEADS), *others, *readers, members_wanted=3, exports=exports, errant=policy)
 

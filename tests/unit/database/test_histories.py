@@ -171,9 +171,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(READERS))
     def a_reader_gets_a_transaction_of_its_own(self, name: str) -> None:
-        volume = self.database.volume(name)
-        volume.channel = None
-        volume.executed = ",".join(filter(None, [volume.executed, "99999999-9999-5999-8999-999999999999:1"]))
+        self.database.stray(name, "99999999-9999-5999-8999-999999999999:1")
 
     @rule(name=st.sampled_from(READERS))
     def a_readers_binary_logs_are_gone(self, name: str) -> None:

@@ -55,6 +55,14 @@ def test_managed_fields_are_not_kept() -> None:
     assert "managedFields" not in found["metadata"]
 
 
+def test_the_bytes_of_an_export_are_not_kept() -> None:
+    store = WatchStore()
+    store.put(child(1, binaryData={"errant.binlog.gz": "AAAA"}))
+    found = store.get(REF)
+    assert found is not None
+    assert "binaryData" not in found
+
+
 def test_a_list_heals_a_deletion_that_no_watch_told() -> None:
     store = WatchStore()
     store.put(child(3))

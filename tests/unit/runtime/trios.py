@@ -10,6 +10,7 @@ from hcs_operator.decide.database.steps import Export, HandOver, SqlStep
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
 from hcs_operator.mysql.errors import NotExported
+from hcs_operator.mysql.port import DatabasePort
 from hcs_operator.runtime.reconcile import Reconciler
 
 GROUP = "0b9c4d3e-1f2a-5b6c-8d7e-9f0a1b2c3d4e"
@@ -58,7 +59,7 @@ async def with_trio(bench: Bench) -> PlayedTrio:
     return trio
 
 
-def replace_database(bench: Bench, trio: PlayedTrio) -> None:
+def replace_database(bench: Bench, trio: DatabasePort) -> None:
     handler = bench.process.handler
     assert isinstance(handler, Reconciler)
     handler.hands.database = trio
