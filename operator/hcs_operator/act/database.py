@@ -23,8 +23,8 @@ async def execute(step: Step, port: DatabasePort, kube: Kube) -> None:
         case Export():
             await errant.export(step, port, kube)
         case Clone(export=Export() as export):
-            await errant.read_back(export, kube)
-            await port.perform(step)
+            if await errant.export(export, port, kube):
+                await port.perform(step)  # else it was exported just now: the next look sees whether that is all
         case Found() | Revive() | CloseGroup():
             await _still_claimed(step, kube)
             await port.perform(step)

@@ -6,9 +6,9 @@ The ConfigMap has no owner, so that it outlives its stack, and is immutable: an 
 import base64
 from typing import Any
 
-from hcs_operator.api.database import ERRANT, Role
+from hcs_operator.api.database import ERRANT, EXPORTED_AT, Role
 from hcs_operator.api.labels import labels
-from hcs_operator.api.names import DB, REPLICA
+from hcs_operator.api.names import DB, REPLICA, Names
 from hcs_operator.decide.database.steps import Export
 from hcs_operator.kube.errors import Conflict, Failed, Refused
 from hcs_operator.kube.port import Kube, Ref
@@ -18,50 +18,52 @@ from hcs_operator.mysql.port import DatabasePort
 
 FILE = "errant.binlog.gz"
 """Key of the gzipped binary log."""
-EXPORTED_AT = "highconcurrency.dev/exported-at"
-"""Annotation: when it was decided to save them."""
 
 
-async def export(step: Export, port: DatabasePort, kube: Kube) -> None:
-    """Save them, if that was not done; raises NotExported, and what port and API server raise. Safe to repeat."""
-    if await kube.get(_ref(step)) is None:
-        document = _document(step, await port.export(step))
+async def export(step: Export, port: DatabasePort, kube: Kube) -> bool:
+    """Save them if that was not done, and see that it was; return whether these very ones had been saved before.
+
+    Raises NotExported, and what port and API server raise. Safe to repeat.
+    """
+    packed = await port.export(step)
+    name = Names(step.stack).errant(step.instance.name, binlog.fingerprint(packed))
+    ref = Ref("ConfigMap", step.namespace, name)
+    saved = await kube.get(ref) is not None
+    if not saved:
         try:
-            await kube.create(document)
+            await kube.create(_document(step, name, packed))
         except Conflict:
             pass  # another operator was faster, with the same transactions: they are read back
         except (Refused, Failed) as failure:
-            raise NotExported(f"the API server does not take ConfigMap {step.name}: {failure}") from failure
-    await read_back(step, kube)
+            raise NotExported(f"the API server does not take ConfigMap {name}: {failure}") from failure
+    _read_back(step, name, await kube.get(ref))
+    return saved
 
 
-async def read_back(step: Export, kube: Kube) -> None:
-    """See that the ConfigMap as it is stored holds each of these transactions; raises NotExported."""
-    document = await kube.get(_ref(step))
+def _read_back(step: Export, name: str, document: dict[str, Any] | None) -> None:
+    """See that the ConfigMap as it is stored holds each of these transactions, and is found again by what it says."""
     if document is None:
-        raise NotExported(f"ConfigMap {step.name} is not there")
-    if ERRANT not in (document["metadata"].get("labels") or {}):
-        raise NotExported(f"ConfigMap {step.name} has not the label {ERRANT}, by which it is found; give it back")
+        raise NotExported(f"ConfigMap {name} is not there")
+    found = {it: (document["metadata"].get(it) or {}).get(ERRANT) for it in ("labels", "annotations")}
+    if found != {"labels": step.instance.name, "annotations": str(step.errant)}:
+        raise NotExported(f"ConfigMap {name} has lost its label or annotation {ERRANT}; delete it to have it made anew")
     try:
         packed = base64.b64decode((document.get("binaryData") or {}).get(FILE, ""), validate=True)
         missing = step.errant - binlog.covered(packed)
+        same = name.endswith(binlog.fingerprint(packed))
     except ValueError as damage:
-        raise NotExported(f"ConfigMap {step.name} is damaged ({damage}); delete it to have it made anew") from damage
-    if missing:
-        raise NotExported(f"ConfigMap {step.name} lacks {missing}; delete it to have it made anew")
+        raise NotExported(f"ConfigMap {name} is damaged ({damage}); delete it to have it made anew") from damage
+    if missing or not same:
+        raise NotExported(f"ConfigMap {name} holds other transactions than it says; delete it to have it made anew")
 
 
-def _ref(step: Export) -> Ref:
-    return Ref("ConfigMap", step.namespace, step.name)
-
-
-def _document(step: Export, packed: bytes) -> dict[str, Any]:
+def _document(step: Export, name: str, packed: bytes) -> dict[str, Any]:
     component = REPLICA if step.instance.role is Role.READER else DB
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": step.name,
+            "name": name,
             "namespace": step.namespace,
             "labels": {**labels(step.stack, component), ERRANT: step.instance.name},
             "annotations": {ERRANT: str(step.errant), EXPORTED_AT: step.at},

@@ -16,6 +16,8 @@ READ_LABEL = "highconcurrency.dev/read"
 """On pods: eligible; the Service `<stack>-read` selects by it."""
 ERRANT = "highconcurrency.dev/errant"
 """On ConfigMaps with exported transactions. Label: whose they were; annotation: which they are, a GTID set."""
+EXPORTED_AT = "highconcurrency.dev/exported-at"
+"""Annotation of such a ConfigMap: when it was decided to save them."""
 PROMOTE = "highconcurrency.dev/promote"
 """Annotation on the custom resource: the member that is to lead."""
 TEMPLATE_HASH = "highconcurrency.dev/template-hash"
@@ -146,6 +148,18 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """A ConfigMap with transactions that one instance had of its own, by what is written on it."""
+
+    config_map: str
+    instance: str
+    errant: str
+    """GTID set."""
+    at: str
+    """When that was decided, as `2026-01-31T12:00:00Z`."""
+
+
+@dataclass(frozen=True)
 class InstanceView:
     """One instance: its pod, and either what it says (`facts`) or why it says nothing (`silence`)."""
 
@@ -191,8 +205,7 @@ class DatabaseView:
     """Nothing is changed."""
     errant: str = "Rebuild"
     """`spec.database.errant`: Rebuild, or Quarantine."""
-    exports: frozenset[str] = frozenset()
-    """Names of the ConfigMaps that keep transactions which one instance had of its own."""
+    exports: tuple[Exported, ...] = ()
     instances: tuple[InstanceView, ...] = ()
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
     kept: tuple[str, ...] = ()

@@ -71,7 +71,7 @@ class Names:
         return f"{self.stack}-migrate-{fingerprint}"
 
     def errant(self, instance: str, fingerprint: str) -> str:
-        """The ConfigMap that keeps transactions which one instance had of its own."""
+        """The ConfigMap that keeps transactions which one instance had of its own, by a hash of what they do."""
         return f"{self.stack}-errant-{instance}-{fingerprint}"
 
     @cached_property

@@ -124,8 +124,8 @@ class Snapshot:
     """StatefulSets and Jobs whose pods are not made, and why (quota, admission), in the words of their last event."""
     claims: Mapping[str, Document] = field(default_factory=dict)
     """Volume claims that carry the stack's label, by name; no owner is asked for, as they outlive their stack."""
-    exports: frozenset[str] = frozenset()
-    """Names of the ConfigMaps with transactions that one instance had of its own; they have no owner either."""
+    exports: tuple[Document, ...] = ()
+    """ConfigMaps with transactions that one instance had of its own, without their data; they have no owner either."""
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Decoded text of the stack's Secrets: name -> key -> value. Never logged, never put in status."""
     selftests: Mapping[str, tuple[Selftest, ...]] = field(default_factory=dict)

@@ -5,7 +5,18 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from hcs_operator.api.database import TEMPLATE_HASH, Access, DatabaseView, Instance, InstanceView, Revision, Role
+from hcs_operator.api.database import (
+    ERRANT,
+    EXPORTED_AT,
+    TEMPLATE_HASH,
+    Access,
+    DatabaseView,
+    Exported,
+    Instance,
+    InstanceView,
+    Revision,
+    Role,
+)
 from hcs_operator.api.observed import Child, PodView, Reason
 from hcs_operator.mysql.errors import DatabaseError
 from hcs_operator.mysql.port import DatabasePort
@@ -72,7 +83,7 @@ async def look(
     secrets: Mapping[str, Mapping[str, str]],
     live: Mapping[Child, Mapping[str, Any]],
     claims: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-    exports: frozenset[str] = frozenset(),
+    exports: Iterable[Mapping[str, Any]] = (),
     cluster_domain: str = "cluster.local",
 ) -> DatabaseView:
     """Ask every database pod of a stack; never raises DatabaseError: an instance that does not answer is silent."""
@@ -94,7 +105,7 @@ async def look(
         drain_timeout=wishes.drain_timeout,
         promote=wishes.promote,
         errant=wishes.errant,
-        exports=exports,
+        exports=tuple(_exported(document["metadata"]) for document in exports),
         paused=wishes.paused,
         instances=tuple(views[instance.name] for _, instance in instances),
         revisions=_revisions(wishes.name, live),
@@ -108,6 +119,12 @@ def _kept(stack: str, claims: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...
     readers = (name for name in sorted(claims) if name.startswith(f"data-{stack}-replica-0-"))
     going = ("ownerReferences", "deletionTimestamp")
     return tuple(name for name in readers if not any(claims[name]["metadata"].get(word) for word in going))
+
+
+def _exported(metadata: Mapping[str, Any]) -> Exported:
+    """Read what an export says of itself; whoever took its annotations away has it count for nothing."""
+    notes = metadata.get("annotations") or {}
+    return Exported(metadata["name"], metadata["labels"][ERRANT], notes.get(ERRANT, ""), notes.get(EXPORTED_AT, ""))
 
 
 def _order(pod: PodView) -> tuple[str, int]:

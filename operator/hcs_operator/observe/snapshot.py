@@ -62,7 +62,7 @@ async def look(key: Key, wanted: Wanted, sources: Sources, now: float) -> Snapsh
         earlier=frozenset(Child(child["kind"], child["metadata"]["name"]) for child in earlier),
         pods=tuple(pod_view(pod, told.get(pod["metadata"]["uid"])) for pod in pods),
         claims={child["metadata"]["name"]: child for child in children if child["kind"] == "PersistentVolumeClaim"},
-        exports=frozenset(child["metadata"]["name"] for child in children if _exported(child)),
+        exports=tuple(child for child in children if _exported(child)),
         unmade={child: told[uid] for child, it in lacking.items() if (uid := it["metadata"]["uid"]) in told},
         secrets=await _secrets(key, live, wanted, sources.kube),
         outside_scalers=_outside(sources.store.scalers(key.namespace), live),

@@ -13,7 +13,7 @@ from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Role
 from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.decide.database.steps import Clone, Close
+from hcs_operator.decide.database.steps import Clone, Close, subject
 from hcs_operator.mysql.errors import Refused
 from hcs_operator.mysql.session import opened, over_socket, over_tls
 
@@ -207,7 +207,8 @@ def test_a_reader_whose_binary_logs_are_gone_is_copied_anew(stack: Trial) -> Non
     assert copied == [{"state": "Completed"}]
 
 
-def test_a_reader_with_transactions_of_its_own_is_named_and_left_as_it_is(stack: Trial) -> None:
+def test_quarantine_names_a_reader_with_transactions_of_its_own_and_leaves_it_as_it_is(stack: Trial) -> None:
+    stack.wishes = replace(stack.wishes, errant="Quarantine")
     pod = reader(stack, 1)
     with over_socket(str(pod.server.socket)) as session, opened(session):
         session.run("CREATE DATABASE own")
@@ -215,7 +216,7 @@ def test_a_reader_with_transactions_of_its_own_is_named_and_left_as_it_is(stack:
     assert planned.problem
     assert planned.problem.word == "ReaderDiverged"
     assert pod.name in planned.problem.message
-    assert not [step for step in planned.steps if getattr(step, "reader", None) and step.reader.name == pod.name]  # type: ignore[union-attr]
+    assert not [step for step in planned.steps if subject(step) == pod.name]
     assert pod.server.ask("SHOW DATABASES LIKE 'own'")
 
 

@@ -231,7 +231,7 @@ class Trial:
             self.wishes.credentials_secret: {it.password_file: self.password(it.password_file) for it in ACCOUNTS},
         }
         views = [_view(pod) for pod in self.pods.values()]
-        exports = frozenset(ref.name for ref in self.cluster.objects if ref.kind == "ConfigMap")
+        exports = [document for ref, document in self.cluster.objects.items() if ref.kind == "ConfigMap"]
         return asyncio.run(look(self.port, self.wishes, views, secrets=secrets_, live={}, exports=exports))
 
     def plan(self) -> DatabasePlan:

@@ -30,7 +30,7 @@ def transaction(uuid: str, number: int, payload: bytes = b"INSERT") -> list[byte
     return [event(GTID, gtid), event(QUERY, payload), event(XID, bytes(8))]
 
 
-def transactions(gtids: GtidSet) -> Iterator[bytes]:
+def transactions(gtids: GtidSet, payload: bytes = b"INSERT") -> Iterator[bytes]:
     """What a dump of all these looks like: a rotation, a format description, then one after the other."""
     yield event(ROTATE, bytes(8) + b"binlog.000001")
     yield format_description()
@@ -38,4 +38,4 @@ def transactions(gtids: GtidSet) -> Iterator[bytes]:
     for (uuid, _), intervals in sorted(gtids.intervals.items()):
         for first, last in intervals:
             for number in range(first, last + 1):
-                yield from transaction(uuid, number)
+                yield from transaction(uuid, number, payload)

@@ -26,6 +26,8 @@ from hcs_operator.decide.database.steps import (
 from hcs_operator.mysql import binlog
 from hcs_operator.mysql.errors import DatabaseError, NotExported, Refused
 
+LONG_AGO = 86400.0
+
 
 @dataclass
 class Volume:
@@ -35,6 +37,8 @@ class Volume:
     executed: str = ""
     own: str = ""
     """What of it only this instance has."""
+    rows: bytes = b"INSERT"
+    """What each of these transactions does."""
     channel: Channel | None = None
     clone: CloneState | None = None
     busy_reads: int = 0
@@ -121,10 +125,11 @@ class FakeDatabase:
         if error := self.silent.get(step.instance.name):
             raise error
         self.exported.append(step)
-        executed = GtidSet.parse(self.volume(step.instance.name).executed)
+        volume = self.volume(step.instance.name)
+        executed = GtidSet.parse(volume.executed)
         if missing := step.errant - executed:
             raise NotExported(f"its binary logs lack {missing}")
-        return binlog.pack(binlog.chosen(transactions(executed), step.errant))
+        return binlog.pack(binlog.chosen(transactions(executed, volume.rows), step.errant))
 
     def _go_on(self, instance: Instance, volume: Volume) -> None:
         follows = volume.channel is not None and volume.channel.applying
@@ -147,5 +152,5 @@ class FakeDatabase:
         if GtidSet.parse(volume.executed) - GtidSet.parse(donor.executed) - step.given_up:
             raise Refused(f"{step.recipient.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None
-        copied = Volume(donor.group, donor.executed, channel=carried, clone=CloneState("Completed", "", 0.0))
+        copied = Volume(donor.group, donor.executed, channel=carried, clone=CloneState("Completed", "", LONG_AGO))
         self.volumes[step.recipient.name] = copied

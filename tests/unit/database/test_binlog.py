@@ -84,7 +84,7 @@ def test_a_damaged_file_is_refused(damaged: bytes) -> None:
 
 def test_what_no_configmap_can_keep_is_refused() -> None:
     noise = os.urandom(binlog.PACKED_LIMIT + 1)
-    with pytest.raises(NotExported, match="900 KiB"):
+    with pytest.raises(NotExported, match="750 KiB"):
         binlog.pack([format_description(), *transaction(OTHER_GROUP, 7, noise)])
 
 

@@ -23,12 +23,21 @@ from tests.unit.database.views import (
     view,
 )
 
-from hcs_operator.api.database import READ_LABEL, CloneState, DatabaseView, Facts, GroupState, InstanceView, MemberGroup
+from hcs_operator.api.database import (
+    READ_LABEL,
+    CloneState,
+    DatabaseView,
+    Exported,
+    Facts,
+    GroupState,
+    InstanceView,
+    MemberGroup,
+)
 from hcs_operator.decide.database.errant import Saved
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
-from hcs_operator.decide.database.steps import Clone, Close, Export, Quiesce, export_name, failing
+from hcs_operator.decide.database.steps import Clone, Close, Export, Quiesce, failing
 from hcs_operator.mysql.errors import NotExported
 
 pytestmark = pytest.mark.unit
@@ -42,18 +51,20 @@ OWN = f"{OTHER_GROUP}:1-2"
 STRAYED = replace(WITH_GROUP, member_group=OPEN, gtid_executed=f"{GROUP}:1-8,{OWN}")
 STOPPED = replace(CHANNEL, receiving="OFF", applying=False)
 READER_STRAYED = replace(FOLLOWING, gtid_executed=f"{GROUP}:1-8,{OWN}", channel=STOPPED)
-MEMBERS_EXPORT = export_name("shop", NAMES[2], GtidSet.parse(OWN))
-READERS_EXPORT = export_name("shop", READER, GtidSet.parse(OWN))
+AT = "2026-09-21T14:13:20Z"
+MEMBERS_EXPORT = Exported("shop-errant-shop-db-0-2-1a2b3c4d", NAMES[2], OWN, AT)
+READERS_EXPORT = Exported("shop-errant-shop-replica-0-0-1a2b3c4d", READER, OWN, AT)
+SAVED_IN = MEMBERS_EXPORT.config_map
 
 
 def planned(
-    strayed: Facts | None = STRAYED, *others: InstanceView, exports: tuple[str, ...] = (), **options: Any
+    strayed: Facts | None = STRAYED, *others: InstanceView, exports: tuple[Exported, ...] = (), **options: Any
 ) -> DatabasePlan:
     """A group of three of which the third diverged."""
     claim = {**CLAIM, "members": NAMES}
     previous = {"claim": claim, "bootstrapped": True, **options.pop("previous", {})}
     instances = (member(LEADS), member(SECOND, 1), member(strayed, 2), *others)
-    seen = view(*instances, members_wanted=3, exports=frozenset(exports), **options)
+    seen = view(*instances, members_wanted=3, exports=exports, **options)
     return plan(seen, previous=previous, journal=None, now=NOW)
 
 
@@ -74,8 +85,7 @@ def test_a_member_with_transactions_of_its_own_is_exported_before_anything_else(
     made = planned()
     (step,) = made.steps
     assert isinstance(step, Export)
-    assert (step.instance.name, str(step.errant), step.name) == (NAMES[2], OWN, MEMBERS_EXPORT)
-    assert step.at == "2026-09-21T14:13:20Z"
+    assert (step.instance.name, str(step.errant), step.at) == (NAMES[2], OWN, AT)
     assert made.problem is None
     assert made.journal
     assert made.journal["operation"] == "CloneMember"
@@ -88,13 +98,27 @@ def test_it_is_cloned_from_a_secondary_once_that_very_set_is_saved() -> None:
 
 
 def test_an_export_of_fewer_transactions_or_of_another_instance_does_not_do() -> None:
-    fewer = export_name("shop", NAMES[2], GtidSet.parse(f"{OTHER_GROUP}:1"))
+    fewer = replace(MEMBERS_EXPORT, errant=f"{OTHER_GROUP}:1")
     (step,) = planned(exports=(fewer, READERS_EXPORT)).steps
     assert isinstance(step, Export)
 
 
+@pytest.mark.parametrize(("ended", "expected"), [(0.5, Export), (0.5, Clone), (None, Clone)])
+def test_an_export_from_before_the_last_copy_is_of_other_transactions(ended: float | None, expected: type) -> None:
+    state = "Completed" if ended else "Failed"
+    copied = replace(STRAYED, clone=CloneState(state, "", ended or 60.0))
+    now = replace(MEMBERS_EXPORT, at="2026-09-21T14:13:17Z" if expected is Export else AT)
+    assert [type(step) for step in planned(copied, exports=(now,)).steps] == [expected]
+
+
+def test_of_several_exports_the_newest_counts() -> None:
+    older = replace(MEMBERS_EXPORT, config_map="older", at="2026-09-21T14:00:00Z")
+    made = planned(exports=(MEMBERS_EXPORT, older))
+    assert state(made)["export"] == SAVED_IN
+
+
 @pytest.mark.parametrize("exports", [(), (MEMBERS_EXPORT,)])
-def test_quarantine_names_a_member_and_changes_nothing_in_it(exports: tuple[str, ...]) -> None:
+def test_quarantine_names_a_member_and_changes_nothing_in_it(exports: tuple[Exported, ...]) -> None:
     made = planned(exports=exports, errant="Quarantine")
     assert made.steps == ()
     assert made.problem
@@ -120,11 +144,11 @@ def test_writes_that_the_group_has_lost_are_saved_and_left_to_a_person() -> None
     lost = replace(STRAYED, gtid_executed=f"{GROUP}:1-99")
     (step,) = planned(lost).steps
     assert isinstance(step, Export)
-    made = planned(lost, exports=(step.name,))
+    made = planned(lost, exports=(replace(MEMBERS_EXPORT, errant=str(step.errant)),))
     assert made.steps == ()
     assert made.problem
     assert made.problem.word == "MemberDiverged"
-    assert step.name in made.problem.message
+    assert SAVED_IN in made.problem.message
 
 
 @pytest.mark.parametrize("policy", ["Rebuild", "Quarantine"])
@@ -161,34 +185,34 @@ def test_of_an_empty_member_and_a_diverged_one_one_is_copied_at_a_time() -> None
 
 def test_what_was_saved_is_told_once() -> None:
     made = planned(exports=(MEMBERS_EXPORT,))
-    assert made.saved == (Saved(NAMES[2], MEMBERS_EXPORT, rebuilt=False),)
-    assert state(made)["export"] == MEMBERS_EXPORT
-    assert planned(exports=(MEMBERS_EXPORT,), previous=before(MEMBERS_EXPORT)).saved == ()
+    assert made.saved == (Saved(NAMES[2], SAVED_IN, rebuilt=False),)
+    assert state(made)["export"] == SAVED_IN
+    assert planned(exports=(MEMBERS_EXPORT,), previous=before(SAVED_IN)).saved == ()
 
 
 @pytest.mark.parametrize("facts", [None, replace(WITH_GROUP, clone=CloneState("In Progress", "", None))])
 def test_what_was_saved_stays_known_while_the_instance_is_cloned(facts: Facts | None) -> None:
-    made = planned(facts, exports=(MEMBERS_EXPORT,), previous=before(MEMBERS_EXPORT))
+    made = planned(facts, exports=(MEMBERS_EXPORT,), previous=before(SAVED_IN))
     assert made.saved == ()
-    assert state(made)["export"] == MEMBERS_EXPORT
+    assert state(made)["export"] == SAVED_IN
 
 
 def test_who_comes_back_without_them_was_rebuilt() -> None:
-    made = planned(SECOND, exports=(MEMBERS_EXPORT,), previous=before(MEMBERS_EXPORT))
-    assert made.saved == (Saved(NAMES[2], MEMBERS_EXPORT, rebuilt=True),)
+    made = planned(SECOND, exports=(MEMBERS_EXPORT,), previous=before(SAVED_IN))
+    assert made.saved == (Saved(NAMES[2], SAVED_IN, rebuilt=True),)
     assert "export" not in state(made)
 
 
 def test_who_gets_more_of_its_own_was_not_rebuilt() -> None:
     more = replace(STRAYED, gtid_executed=f"{GROUP}:1-8,{OTHER_GROUP}:1-3")
-    made = planned(more, exports=(MEMBERS_EXPORT,), previous=before(MEMBERS_EXPORT))
+    made = planned(more, exports=(MEMBERS_EXPORT,), previous=before(SAVED_IN))
     assert made.saved == ()
     assert [type(step) for step in made.steps] == [Export]
 
 
 def test_an_export_that_cannot_be_made_is_told_with_what_to_do_by_hand() -> None:
     (step,) = planned().steps
-    told = failing(step, NotExported.word, "they are more than 900 KiB gzipped")
+    told = failing(step, NotExported.word, "they are more than 750 KiB gzipped")
     assert told.word == "ErrantNotExported"
     assert told.message.startswith(f"{NAMES[2]} keeps transactions of its own and is not rebuilt: they are more than")
     assert "mysqlbinlog" in told.message
@@ -221,7 +245,8 @@ def looks(draw: st.DrawFn) -> DatabaseView:
     strayed = {it.instance.name: errant_of(it.facts.gtid_executed) for it in (*others, *readers) if it.facts}
     kept = draw(st.sets(st.sampled_from(sorted(strayed))))
     other = draw(st.tuples(st.sampled_from([*NAMES, READER]), sets.map(errant_of)))
-    exports = frozenset(export_name("shop", *it) for it in [*((name, strayed[name]) for name in kept), other])
+    saved = [*((name, strayed[name]) for name in kept), other]
+    exports = tuple(Exported("x", name, str(errant), AT) for name, errant in saved)
     policy = draw(st.sampled_from(["Rebuild", "Rebuild", "Quarantine"]))
     return view(member(LEADS), *others, *readers, members_wanted=3, exports=exports, errant=policy)
 
@@ -244,7 +269,8 @@ def test_no_clone_gives_up_a_transaction_that_is_not_exported(seen: DatabaseView
         assert errant_of(recipient.gtid_executed) == step.given_up
         if step.export:
             assert seen.errant == "Rebuild"
-            assert step.export.name in seen.exports
+            kept = {(it.instance, it.errant) for it in seen.exports}
+            assert (step.recipient.name, str(step.given_up)) in kept
             assert step.export.instance == step.recipient
             assert not any(uuid == GROUP for uuid, _ in step.given_up.intervals), "acknowledged writes"
             assert recipient.group.state == "OFFLINE"

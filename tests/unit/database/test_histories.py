@@ -21,7 +21,7 @@ from tests.unit.database.views import Wishes, pod
 
 from hcs_operator.act.database import execute
 from hcs_operator.act.errant import FILE
-from hcs_operator.api.database import Facts, Instance, Role
+from hcs_operator.api.database import ERRANT, Facts, Instance, Role
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
@@ -116,7 +116,7 @@ class Histories(RuleBasedStateMachine):
     def looks(self, operator: int, leaving: bool) -> None:
         uid = self.cluster.objects[STACK]["metadata"]["uid"]
         pods = [pod(MEMBER, Role.MEMBER), *(pod(name, Role.READER) for name in READERS)]
-        exports = frozenset(ref.name for ref in self.exports())
+        exports = [self.cluster.objects[ref] for ref in self.exports()]
         seen = self.runner.run(look(self.database, Wishes(uid), pods, secrets=SECRETS, live={}, exports=exports))
         gone = frozenset(READERS[1:]) if leaving else frozenset[str]()
         made = plan(seen, previous=self.status(), journal=None, now=self.now, leaving=gone)
@@ -128,7 +128,8 @@ class Histories(RuleBasedStateMachine):
                     GtidSet.parse(self.database.volume(it.name).executed) for it in (step.recipient, step.donor)
                 )
                 assert held - step.given_up <= copied, "meant to destroy what exists nowhere else"
-                assert not step.export or step.export.name in exports, "meant to destroy what was not exported"
+                kept = {it["metadata"]["annotations"][ERRANT] for it in exports}
+                assert not step.export or str(step.given_up) in kept, "meant to destroy what was not exported"
         self.plans[operator] = (uid, made, list(made.steps))
 
     @rule(operator=st.integers(0, 1))
@@ -169,9 +170,9 @@ class Histories(RuleBasedStateMachine):
     def a_volume_is_lost(self, name: str) -> None:
         self.database.lose_volume(name)
 
-    @rule(name=st.sampled_from(READERS))
-    def a_reader_gets_a_transaction_of_its_own(self, name: str) -> None:
-        self.database.stray(name, "99999999-9999-5999-8999-999999999999:1")
+    @rule(name=st.sampled_from(READERS), number=st.integers(1, 2))
+    def a_reader_gets_a_transaction_of_its_own(self, name: str, number: int) -> None:
+        self.database.stray(name, f"99999999-9999-5999-8999-999999999999:{number}")
 
     @rule(name=st.sampled_from(READERS))
     def a_readers_binary_logs_are_gone(self, name: str) -> None:

@@ -78,7 +78,7 @@ async def test_an_operator_that_dies_after_the_export_goes_on_from_the_configmap
     replace_database(again, played)
     await again.look(times=3)
     assert [step.given_up for step in played.performed if isinstance(step, Clone)][-1]
-    assert len(played.exported) == 1
+    assert len(exports(again)) == 1
 
 
 async def test_quarantine_exports_nothing_and_says_so(tmp_path: Path) -> None:

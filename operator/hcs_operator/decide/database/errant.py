@@ -16,7 +16,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.copying import Care, cloning, copy, operation_of
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.journal import stamp
-from hcs_operator.decide.database.steps import Close, Export, Quiesce, export_name
+from hcs_operator.decide.database.steps import Close, Export, Quiesce
 
 
 class Policy(NamedTuple):
@@ -64,13 +64,27 @@ def care(it: InstanceView, facts: Facts, errant: GtidSet, policy: Policy, donor:
 def _rebuild(it: InstanceView, facts: Facts, errant: GtidSet, policy: Policy, donor: InstanceView | None) -> Care:
     view, why = policy.view, f"it holds {len(errant)} transactions of its own"
     export = Export(view.namespace, view.stack, it.instance, errant, stamp(policy.now), policy.replication)
-    if export.name not in view.exports:
+    saved_in = _export(it, facts, errant, view, policy.now)
+    if saved_in is None:
         return Care("Exporting", f"{why}; they are exported", export, operation_of(it))
     if any(uuid == policy.group_name for uuid, _ in errant.intervals):
-        return Care("Diverged", f"{why}, which the group has lost", problem=_lost(it, errant, export.name))
+        return Care("Diverged", f"{why}, which the group has lost", problem=_lost(it, errant, saved_in))
     if facts.group.changing or facts.group.state == "ERROR":
         return Care("Exporting", f"{why}; its agent has it leave the group first", operation=operation_of(it))
-    return copy(it, facts, donor, policy.replication, f"{why}, saved in ConfigMap {export.name}", export)
+    return copy(it, facts, donor, policy.replication, f"{why}, saved in ConfigMap {saved_in}", export)
+
+
+def _export(it: InstanceView, facts: Facts, errant: GtidSet, view: DatabaseView, now: float) -> str | None:
+    """Name the newest ConfigMap that keeps these transactions of this instance.
+
+    One that is older than the last copy of its data is of other transactions: after it GTIDs may come again. The clone
+    compares what they do, whatever is found here.
+    """
+    clone = facts.clone
+    since = stamp(now - (clone.ended_seconds_ago or 0.0) - 1) if clone and clone.state == "Completed" else ""
+    own = (found for found in view.exports if (found.instance, found.errant) == (it.instance.name, str(errant)))
+    newer = [found for found in own if found.at >= since]
+    return max(newer, key=lambda found: found.at).config_map if newer else None
 
 
 def _kept_out(it: InstanceView, errant: GtidSet) -> Reason:
@@ -96,23 +110,24 @@ def _diverged(it: InstanceView, words: str) -> Reason:
     return Reason("ReaderDiverged", words) if it.instance.role is Role.READER else Reason("MemberDiverged", words)
 
 
-def saved(view: DatabaseView, leader: InstanceView | None, previous: Mapping[str, Any]) -> dict[str, str]:
+def saved(view: DatabaseView, leader: InstanceView | None, previous: Mapping[str, Any], now: float) -> dict[str, str]:
     """Name by instance the ConfigMap with what it had of its own, until it answers without them.
 
     `previous` is `status.database`: who does not answer keeps what was known.
     """
     before = _before(previous)
-    found = {it.instance.name: _saved(it, view, leader, before.get(it.instance.name)) for it in view.instances}
+    found = {it.instance.name: _saved(it, view, leader, before.get(it.instance.name), now) for it in view.instances}
     return {name: config_map for name, config_map in found.items() if config_map}
 
 
-def _saved(it: InstanceView, view: DatabaseView, leader: InstanceView | None, before: str | None) -> str | None:
+def _saved(
+    it: InstanceView, view: DatabaseView, leader: InstanceView | None, before: str | None, now: float
+) -> str | None:
     if it.facts is None or leader is None or cloning(it.facts):
         return before
     if not (errant := of(it.facts, leader)):
         return None
-    name = export_name(view.stack, it.instance.name, errant)
-    return name if name in view.exports else before
+    return _export(it, it.facts, errant, view, now) or before
 
 
 def told(view: DatabaseView, now: Mapping[str, str], previous: Mapping[str, Any]) -> Iterable[Saved]:

@@ -53,7 +53,7 @@ def plan(
         finding = _group(view, leader, claim, members)
     asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
     rolling = roll(view, leader, _settled(view, readers))
-    saved = errant.saved(view, leader, previous)
+    saved = errant.saved(view, leader, previous, now)
     report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), saved, unled)
     steps = _steps((finding.step, asked.step), members, readers, rolling.step)
     return DatabasePlan(

@@ -3,13 +3,11 @@
 Every step can be repeated: it checks what it finds and does what is left. None destroys rows that exist only there.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from hcs_operator.api.database import Access, Instance
-from hcs_operator.api.names import Names
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.gtid import GtidSet
 
@@ -102,7 +100,8 @@ class HandOver:
 class Export:
     """Save transactions that one instance alone has in a ConfigMap, which is nobody's: it outlives the stack.
 
-    One that is there is read back and never written over.
+    One that is there is read back and never written over. It is named after what the transactions do, not after their
+    GTIDs: a copy keeps its server's uuid and counts from 1 again, so a GTID may come twice.
     """
 
     namespace: str
@@ -113,23 +112,13 @@ class Export:
     """When it was decided."""
     replication: Access = field(repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """The ConfigMap's, which is of this very set."""
-        return export_name(self.stack, self.instance.name, self.errant)
-
-
-def export_name(stack: str, instance: str, errant: GtidSet) -> str:
-    """Name the ConfigMap that keeps these transactions of this instance."""
-    return Names(stack).errant(instance, hashlib.sha256(str(errant).encode()).hexdigest()[:8])
-
 
 @dataclass(frozen=True)
 class Clone:
     """Start `CLONE INSTANCE` on an instance and leave it running; its mysqld ends and is restarted over the copy.
 
     Refused unless the donor, asked once more, has each transaction that the recipient has, but for those that an export
-    keeps: it is read back first.
+    keeps: it is compared with the recipient's own and read back first.
     """
 
     recipient: Instance
