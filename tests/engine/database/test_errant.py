@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 from collections.abc import Callable
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 from tests.engine.containers import until
 from tests.engine.database.trial import Pod, Trial
+from tests.engine.mysql_servers import GROUP_NAME
 
 from hcs_operator.act.errant import FILE
 from hcs_operator.api.database import ERRANT, Role
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.steps import Clone, Export
 from hcs_operator.mysql import binlog
+from hcs_operator.mysql.errors import NotExported, Refused
 from hcs_operator.mysql.session import opened, over_socket, over_tls
 
 pytestmark = pytest.mark.engine
@@ -184,8 +188,15 @@ def test_what_its_binary_logs_no_longer_have_is_not_given_up(four: Trial) -> Non
         session.run("FLUSH BINARY LOGS")
         session.run("PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 HOUR")
     errant, saved = own(pod, before), len(exports(four, pod))
-    for _ in range(6):
-        four.turn()
+    planned = [four.turn() for _ in range(3)][-1]
+    (step,) = planned.steps
+    assert isinstance(step, Export)
+    with pytest.raises(NotExported, match="no longer have them"):
+        asyncio.run(four.port.export(step))
+    donor = four.instance(leader(four))
+    clone = Clone(step.instance, donor, step.replication, replace(step, errant=GtidSet.parse(f"{GROUP_NAME}:1")))
+    with pytest.raises(Refused, match="not overwritten"):
+        four.perform(clone)
     assert errant <= executed(pod)
     assert 9200 in rows(pod)
     assert len(exports(four, pod)) == saved
