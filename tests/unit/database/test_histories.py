@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.unit.database.in_memory import FakeDatabase, Volume
 from tests.unit.database.views import Wishes, pod
 
@@ -222,3 +222,16 @@ class Histories(RuleBasedStateMachine):
 
 Histories.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestHistories = Histories.TestCase
+
+
+class SettledHistories(Histories):
+    """The same from a stack on that all serve: what readers have of their own is given up here, and only here."""
+
+    @initialize()
+    def all_serve(self) -> None:
+        for _ in range(3):
+            self.works(0, 6)
+
+
+SettledHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestSettledHistories = SettledHistories.TestCase
