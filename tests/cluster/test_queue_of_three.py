@@ -1,4 +1,7 @@
-"""A queue of three loses one broker at a time under orders and tasks, and no accepted task goes with it."""
+"""A queue of three loses one broker at a time under orders and tasks, and no accepted task goes with it.
+
+Every day one is killed; the rest, tried each day on three brokers without a cluster, is part of `make chaos`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tests.cluster import brokers
 from tests.cluster.conftest import Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 
-pytestmark = pytest.mark.cluster
+daily, on_demand = pytest.mark.cluster, pytest.mark.chaos
 
 # Three brokers need three nodes; all else is as small as it gets. A fixed number of workers is there from the start.
 SPEC: dict[str, Any] = {
@@ -43,8 +46,11 @@ def trio(held: Stack) -> Stack:
 
 @pytest.mark.parametrize(
     "fault",
-    [brokers.killed, brokers.deleted, brokers.emptied],
-    ids=["killed", "its pod is deleted", "its volume is lost"],
+    [
+        pytest.param(brokers.killed, id="killed", marks=daily),
+        pytest.param(brokers.deleted, id="its pod is deleted", marks=on_demand),
+        pytest.param(brokers.emptied, id="its volume is lost", marks=on_demand),
+    ],
 )
 def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.Loss, trio: Stack) -> None:
     ledger, leader = trio.ledger(), brokers.leading(trio, "hcs.default")
@@ -57,6 +63,7 @@ def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.
     print(f"    {ledger.settle_and_balance()}")
 
 
+@on_demand
 def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> None:
     ledger, ready = trio.ledger(), set[int]()
     revision = _brokers(trio)["status"]["updateRevision"]
@@ -76,6 +83,7 @@ def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> 
     assert min(ready) == 2, "there was a moment without two brokers"
 
 
+@daily
 def test_their_number_does_not_change(trio: Stack) -> None:
     assert "make a new stack" in trio.patch({"queue": {"replicas": 1}}, check=False)
 
