@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -56,8 +57,11 @@ class Seen:
         return self.moves[-1][1] if self.moves else None
 
     def first_failed_look(self, address: str, since: float) -> float:
-        """When the pool first heard of the address, or failed to hear, that it is no primary to use."""
-        return next(at for at, of in self.failed_looks if at > since and of == address)
+        """When the pool first heard of the address, or failed to hear, that it is no primary to use; at the latest when
+        it gave it up: another member's newer view may be the first to tell.
+        """
+        failed = (at for at, of in self.failed_looks if at > since and of == address)
+        return min(next(failed, math.inf), self.left(address, since))
 
     def found(self, address: str, since: float) -> float:
         """When the pool found another primary than the address."""
