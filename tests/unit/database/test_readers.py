@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.unit.database.views import (
     CHANNEL,
     EMPTY,
@@ -17,42 +15,28 @@ from tests.unit.database.views import (
     NOW,
     OTHER_GROUP,
     PRIMARY,
+    READER,
     WITH_GROUP,
+    behind,
+    eligible,
     member,
+    planned,
     reader,
     view,
 )
 
-from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, CloneState, Facts, Heartbeat, InstanceView
-from hcs_operator.decide.database import verdicts
-from hcs_operator.decide.database.journal import stamp
+from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, CloneState, Facts, Heartbeat
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.steps import Clone, Close, Follow, Quiesce, Resume
 
 pytestmark = pytest.mark.unit
 
-NAME = "shop-replica-0-0"
-
-
-def planned(*readers: InstanceView, primary: Facts = PRIMARY, **options: Any) -> DatabasePlan:
-    previous = {**FOUNDED, **options.pop("previous", {})}
-    arguments = {"journal": None, "now": NOW, **options}
-    return plan(view(member(primary), *readers), previous=previous, **arguments)
-
-
-def behind(seconds: float) -> Facts:
-    return replace(FOLLOWING, heartbeat=Heartbeat(NOW - seconds, 0.0))
-
-
-def eligible(*names: str) -> dict[str, Any]:
-    return {"instances": [{"name": name, "readEligible": True} for name in names]}
-
 
 def test_an_empty_reader_is_cloned_from_the_primary_when_there_is_nobody_else() -> None:
     (step,) = planned(reader(EMPTY)).steps
     assert isinstance(step, Clone)
-    assert (step.recipient.name, step.donor.name) == (NAME, "shop-db-0-0")
+    assert (step.recipient.name, step.donor.name) == (READER, "shop-db-0-0")
 
 
 def test_a_reader_is_rather_cloned_from_the_least_loaded_reader() -> None:
@@ -64,7 +48,7 @@ def test_a_reader_is_rather_cloned_from_the_least_loaded_reader() -> None:
 
 def test_a_reader_that_holds_what_the_primary_lacks_is_no_donor() -> None:
     strayed = replace(FOLLOWING, gtid_executed=f"{FOLLOWING.gtid_executed},{OTHER_GROUP}:1-3")
-    steps = planned(reader(strayed, 0), reader(EMPTY, 1), previous=eligible(NAME)).steps
+    steps = planned(reader(strayed, 0), reader(EMPTY, 1), previous=eligible(READER)).steps
     (step,) = (step for step in steps if isinstance(step, Clone))
     assert step.donor.name == "shop-db-0-0"
 
@@ -80,7 +64,7 @@ def test_a_reader_is_rather_cloned_from_a_secondary_than_from_the_primary() -> N
 
 def test_one_reader_is_cloned_at_a_time() -> None:
     steps = planned(reader(EMPTY, 0), reader(EMPTY, 1)).steps
-    assert [step.recipient.name for step in steps if isinstance(step, Clone)] == [NAME]
+    assert [step.recipient.name for step in steps if isinstance(step, Clone)] == [READER]
 
 
 def test_a_running_clone_is_left_alone_and_journalled() -> None:
@@ -88,7 +72,7 @@ def test_a_running_clone_is_left_alone_and_journalled() -> None:
     found = planned(reader(cloning, 0), reader(EMPTY, 1))
     assert found.steps == ()
     assert found.journal
-    assert (found.journal["operation"], found.journal["instance"]) == ("CloneReader", NAME)
+    assert (found.journal["operation"], found.journal["instance"]) == ("CloneReader", READER)
 
 
 def test_a_failed_clone_is_repeated_after_a_while() -> None:
@@ -181,10 +165,10 @@ def test_nothing_is_done_to_readers_while_no_primary_is_known() -> None:
     [(0.0, False, True), (1.9, False, True), (2.1, False, False), (3.9, True, True), (4.1, True, False)],
 )
 def test_a_reader_enters_at_half_the_lag_at_which_it_leaves(seconds: float, before: bool, serves: bool) -> None:
-    found = planned(reader(behind(seconds)), previous=eligible(NAME) if before else {})
+    found = planned(reader(behind(seconds)), previous=eligible(READER) if before else {})
     assert (found.readers_ready == 1) is serves
-    assert (found.labels[NAME][READ_LABEL] == "eligible") is serves
-    assert found.lags[NAME] == pytest.approx(seconds)
+    assert (found.labels[READER][READ_LABEL] == "eligible") is serves
+    assert found.lags[READER] == pytest.approx(seconds)
 
 
 def test_lag_is_the_appliers_own_when_the_heartbeat_stands_still() -> None:
@@ -205,75 +189,15 @@ def test_a_reader_serves_before_the_heartbeat_table_exists() -> None:
 
 def test_while_no_primary_is_known_what_served_goes_on_serving() -> None:
     seen = view(member(None), reader(behind(99.0)), reader(FOLLOWING, 1))
-    found = plan(seen, previous={**FOUNDED, **eligible(NAME)}, journal=None, now=NOW)
-    assert found.labels[NAME][READ_LABEL] == "eligible"
+    found = plan(seen, previous={**FOUNDED, **eligible(READER)}, journal=None, now=NOW)
+    assert found.labels[READER][READ_LABEL] == "eligible"
     assert found.labels["shop-replica-0-1"][READ_LABEL] is None
     assert found.replication
     assert found.replication.word == "NoPrimary"
 
 
-def unled(*readers: InstanceView, for_seconds: float) -> DatabasePlan:
-    """A look without a primary, so many seconds after the first one; the readers served before."""
-    since = {"lastPrimary": "shop-db-0-0", "noPrimarySince": stamp(NOW - for_seconds)}
-    previous = {**FOUNDED, **eligible(*(it.instance.name for it in readers)), **since}
-    return plan(view(member(None), *readers), previous=previous, journal=None, now=NOW)
-
-
-BEATLESS = replace(FOLLOWING, heartbeat=Heartbeat(NOW - 900, 900.0))
-
-
-@pytest.mark.parametrize(("seconds", "serves"), [(0.0, True), (60.0, True), (61.0, False)])
-def test_without_a_primary_readers_serve_for_the_longest_staleness(seconds: float, serves: bool) -> None:
-    found = unled(reader(BEATLESS), for_seconds=seconds)
-    assert (found.labels[NAME][READ_LABEL] == "eligible") is serves
-    assert found.status["instances"][1]["readEligible"] is serves
-    assert found.readers_ready == serves
-
-
-def test_a_reader_that_the_heartbeat_still_reaches_serves_on_though_no_primary_is_seen() -> None:
-    found = unled(reader(FOLLOWING, 0), reader(BEATLESS, 1), for_seconds=600.0)
-    assert [found.labels[f"shop-replica-0-{it}"][READ_LABEL] for it in (0, 1)] == ["eligible", None]
-
-
-@given(
-    before=st.booleans(),
-    unled=st.floats(min_value=0, max_value=1e6),
-    age=st.none() | st.floats(min_value=0, max_value=1e6),
-    longest=st.floats(min_value=0, max_value=1e6),
-)
-def test_without_a_primary_a_reader_serves_who_did_and_is_young_enough_or_reached_by_the_heartbeat(
-    before: bool, unled: float, age: float | None, longest: float
-) -> None:
-    beat = None if age is None else Heartbeat(NOW - age, age)
-    it = reader(replace(FOLLOWING, heartbeat=beat))
-    found = verdicts.eligible(it, None, view(it, max_staleness=longest), {"readEligible": before}, unled)
-    reached = age is not None and age < verdicts.HEARTBEAT_STOPPED
-    assert found == verdicts.Verdict(eligible=before and (unled <= longest or reached), lag=None)
-
-
-def test_a_heartbeat_alone_makes_no_reader_serve_without_a_primary() -> None:
-    found = plan(view(member(None), reader(FOLLOWING)), previous=FOUNDED, journal=None, now=NOW)
-    assert found.labels[NAME][READ_LABEL] is None
-
-
-def test_it_is_told_until_when_readers_serve_without_a_primary_and_that_they_no_longer_do() -> None:
-    serving, over = (unled(reader(BEATLESS), for_seconds=seconds).replication for seconds in (20.0, 61.0))
-    assert serving
-    assert over
-    assert (serving.word, over.word) == ("NoPrimary", "NoPrimary")
-    assert f"since {stamp(NOW - 20)}; readers serve what they have until {stamp(NOW + 40)}" in serving.message
-    assert f"No reader serves: there has been no primary since {stamp(NOW - 61)}, and without one they do for 60 s" in (
-        over.message
-    )
-
-
-def test_a_reader_whose_outage_was_too_long_serves_again_with_a_primary() -> None:
-    over = unled(reader(BEATLESS), for_seconds=61.0)
-    assert planned(reader(FOLLOWING), previous={**over.status}).readers_ready == 1
-
-
 def test_a_silent_reader_does_not_serve() -> None:
-    found = planned(reader(None), previous=eligible(NAME))
+    found = planned(reader(None), previous=eligible(READER))
     assert found.readers_ready == 0
     assert found.status["instances"][1]["state"] == "Unreachable"
 

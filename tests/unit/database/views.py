@@ -20,10 +20,13 @@ from hcs_operator.api.database import (
     Role,
 )
 from hcs_operator.api.observed import PodView, Reason
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
 
 GROUP = "0b9c4d3e-1f2a-5b6c-8d7e-9f0a1b2c3d4e"
 OTHER_GROUP = "11111111-1111-5111-8111-111111111111"
 NOW = 1_790_000_000.0
+READER = "shop-replica-0-0"
 CLAIM = {"seed": "shop-db-0-0", "epoch": 1, "groupName": GROUP, "members": ["shop-db-0-0"]}
 FOUNDED = {"claim": CLAIM, "bootstrapped": True}
 REPLICATION = Access("hcs_repl", "secret", "ca")
@@ -106,3 +109,17 @@ def view(*instances: InstanceView, **changes: Any) -> DatabaseView:
         replication=REPLICATION,
     )
     return replace(found, **changes)
+
+
+def planned(*readers: InstanceView, primary: Facts = PRIMARY, **options: Any) -> DatabasePlan:
+    previous = {**FOUNDED, **options.pop("previous", {})}
+    arguments = {"journal": None, "now": NOW, **options}
+    return plan(view(member(primary), *readers), previous=previous, **arguments)
+
+
+def behind(seconds: float) -> Facts:
+    return replace(FOLLOWING, heartbeat=Heartbeat(NOW - seconds, 0.0))
+
+
+def eligible(*names: str) -> dict[str, Any]:
+    return {"instances": [{"name": name, "readEligible": True} for name in names]}

@@ -19,6 +19,8 @@ from hcs_operator.api.observed import (
 )
 from hcs_operator.api.spec import Stack, StackSpec
 from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.status.facts import Facts, Verdict
+from hcs_operator.status.render import judged
 
 NOW = 1_800_000_000.0
 SINGLE = Reason("SingleMember", "One member is online.")
@@ -92,3 +94,7 @@ def outlook(seen: Snapshot | None = None, **changes: Any) -> Outlook:
 def without(component: str) -> tuple[PodView, ...]:
     """All pods but those of one component."""
     return tuple(pod(name) for name in COMPONENTS if name != component)
+
+
+def verdicts(look: Outlook | None = None, spec: dict[str, Any] | None = None) -> dict[str, Verdict]:
+    return judged(Facts(stack(spec), look or outlook()))

@@ -1,9 +1,5 @@
 """Each condition says what holds, and where it does not, what to do."""
 
-from dataclasses import replace
-from typing import Any
-
-import pytest
 from tests.unit.status.seen import (
     NOW,
     STEADY,
@@ -13,20 +9,14 @@ from tests.unit.status.seen import (
     passed,
     pod,
     snapshot,
-    stack,
+    verdicts,
     without,
     workload,
 )
 
-from hcs_operator.api.observed import Child, Gate, Outlook, QueueFigures, Reason, Scaling, Selftest
+from hcs_operator.api.observed import Child, Gate, Outlook, Reason, Scaling
 from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.status.facts import Facts, Verdict
-from hcs_operator.status.render import judged
 from hcs_operator.status.times import stamp
-
-
-def verdicts(look: Outlook | None = None, spec: dict[str, Any] | None = None) -> dict[str, Verdict]:
-    return judged(Facts(stack(spec), look or outlook()))
 
 
 def test_a_stack_of_one_member_that_works_is_ready_and_says_what_it_may_lose() -> None:
@@ -54,55 +44,6 @@ def test_one_queue_node_is_told_even_when_the_database_has_members_enough() -> N
     assert found["DurabilitySatisfied"].reason == "SingleQueueNode"
 
 
-FOUNDED = DatabasePlan(primary_ready=True, readers_ready=1, status={"bootstrapped": True})
-
-
-def of_three(*ready: int, members: int = 3, online: int = 3, **changes: Any) -> dict[str, Verdict]:
-    """A queue of three, of which those with these ordinals are ready."""
-    brokers = [pod("queue", name=f"shop-queue-{ordinal}", ready=ordinal in ready) for ordinal in range(3)]
-    seen = snapshot(
-        live={**snapshot().live, child("queue"): workload(3)},
-        pods=(*without("queue"), *brokers),
-        **{"queue": QueueFigures(0, 0, 10, 10, NOW, members, online), **changes},
-    )
-    held = {"conditions": [{"type": "QueueHealthy", "status": "True"}]}
-    facts = Facts(stack({"queue": {"replicas": 3}}), outlook(seen, database=FOUNDED, previous=held))
-    return judged(facts)
-
-
-def test_three_brokers_that_hold_every_queue_lose_nothing_with_one() -> None:
-    found = of_three(0, 1, 2)
-    assert (found["QueueHealthy"].status, found["DurabilitySatisfied"].status) == ("True", "True")
-
-
-def test_one_broker_of_three_that_is_down_is_named_and_lowers_nothing_else() -> None:
-    found = of_three(0, 2, online=2)
-    assert (found["QueueHealthy"].status, found["QueueHealthy"].reason) == ("False", "BrokerDown")
-    assert found["QueueHealthy"].message.startswith("Not ready: shop-queue-1;")
-    assert (found["DurabilitySatisfied"].status, found["DurabilitySatisfied"].reason) == ("False", "QueueBrokerMissing")
-    assert found["Ready"].holds
-
-
-def test_two_brokers_of_three_that_are_down_leave_no_majority() -> None:
-    found = of_three(1, online=1)
-    assert (found["QueueHealthy"].status, found["QueueHealthy"].reason) == ("False", "NoMajority")
-    assert found["DurabilitySatisfied"].reason == "QueueBrokerMissing"
-
-
-def test_a_broker_that_is_back_counts_once_it_holds_every_queue_again() -> None:
-    found = of_three(0, 1, 2, members=2, online=2)
-    assert (found["QueueHealthy"].status, found["QueueHealthy"].reason) == ("False", "BrokerBehind")
-    assert found["DurabilitySatisfied"].reason == "QueueBrokerMissing"
-
-
-def test_brokers_that_say_nothing_are_not_taken_at_the_words_of_the_spec() -> None:
-    silent = Reason("QueueUnreachable", "the broker's management API does not answer")
-    found = of_three(0, 1, 2, queue=silent)
-    assert found["QueueHealthy"].message.startswith("3 of the queue's 3 pods are ready, but")
-    assert (found["DurabilitySatisfied"].status, found["DurabilitySatisfied"].reason) == ("Unknown", "QueueNotSeen")
-    assert of_three(0, 1, queue=silent)["DurabilitySatisfied"].reason == "QueueBrokerMissing"
-
-
 def test_writes_that_fail_lower_ready_with_their_own_words() -> None:
     tests = {**snapshot().selftests, "write-api": (failed("write-api"),)}
     found = verdicts(outlook(snapshot(selftests=tests)))
@@ -116,54 +57,6 @@ def test_one_pod_that_works_is_enough_and_the_other_is_named() -> None:
     found = verdicts(outlook(snapshot(selftests=tests)))
     assert found["ReadsAvailable"].holds
     assert "it lags" in found["ReadsAvailable"].message
-
-
-def reads(*tests: Selftest) -> Verdict:
-    return verdicts(outlook(snapshot(selftests={**snapshot().selftests, "read-api": tests})))["ReadsAvailable"]
-
-
-FROZEN = {"frozen_since": NOW - 20, "frozen_until": NOW + 40}
-
-
-def test_reads_without_a_primary_say_of_when_they_are_and_how_long_they_last() -> None:
-    found = reads(passed("read-api", "a", **FROZEN), passed("read-api", "b", frozen_since=NOW - 21, frozen_until=NOW))
-    assert (found.status, found.reason) == ("True", "StaleReads")
-    assert found.message == (
-        "Orders and products can be read; replicas serve what they had at 2027-01-15T07:59:39Z, when a primary was "
-        "seen last, until 2027-01-15T08:00:00Z."
-    )
-
-
-def test_one_pod_that_alone_sees_no_primary_is_named() -> None:
-    found = reads(passed("read-api", "a"), passed("read-api", "b", **FROZEN))
-    assert (found.status, found.reason) == ("True", "SelftestPassed")
-    assert "at shop-read-api-b replicas serve what they had at 2027-01-15T07:59:40Z" in found.message
-
-
-def test_a_pod_that_fails_beside_stale_ones_is_named_too() -> None:
-    found = reads(passed("read-api", "a", **FROZEN), failed("read-api", message="it lags"))
-    assert found.reason == "StaleReads"
-    assert "it lags; replicas serve what they had" in found.message
-
-
-def test_reads_that_fail_are_not_called_stale() -> None:
-    test = replace(failed("read-api", "ReadersTooOld", "too old"), data=FROZEN)
-    assert reads(test) == Verdict("False", "ReadersTooOld", "read-api fails its own test: too old.")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"frozen_since": NOW},
-        {"frozen_since": float("nan"), "frozen_until": NOW},
-        {"frozen_since": NOW, "frozen_until": float("inf")},
-        {"frozen_since": NOW, "frozen_until": 1e300},
-        {"frozen_since": NOW, "frozen_until": NOW - 1},
-        {"frozen_since": -1e300, "frozen_until": NOW},
-    ],
-)
-def test_times_that_no_clock_shows_are_passed_over(data: dict[str, float]) -> None:
-    assert reads(replace(passed("read-api"), data=data)).reason == "SelftestPassed"
 
 
 def test_a_tier_that_is_not_started_says_what_it_waits_for() -> None:
