@@ -196,7 +196,7 @@ def test_what_its_binary_logs_no_longer_have_is_not_given_up(four: Trial) -> Non
     donor = four.instance(leader(four))
     clone = Clone(step.instance, donor, step.replication, replace(step, errant=GtidSet.parse(f"{GROUP_NAME}:1")))
     with pytest.raises(Refused, match="not overwritten"):
-        four.perform(clone)
+        asyncio.run(four.port.perform(clone))
     assert errant <= executed(pod)
     assert 9200 in rows(pod)
     assert len(exports(four, pod)) == saved

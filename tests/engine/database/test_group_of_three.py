@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -223,7 +224,7 @@ def test_a_hand_over_is_a_step_of_the_operator_too(trio: Trial) -> None:
     first = leader(trio)
     other = next(pod for pod in members(trio) if pod is not first)
     uuid = other.server.ask("SELECT @@server_uuid AS uuid")[0]["uuid"]
-    trio.perform(HandOver(trio.instance(first), trio.instance(other), uuid))
+    asyncio.run(trio.port.perform(HandOver(trio.instance(first), trio.instance(other), uuid)))
     until("the other leads", lambda: leader(trio) is other, 10)
     assert all_online(trio)
 

@@ -28,7 +28,6 @@ from hcs_operator.api.observed import PodView
 from hcs_operator.build.mysql_config import GROUP, LEAVE
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
-from hcs_operator.decide.database.steps import SqlStep
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
@@ -256,10 +255,6 @@ class Trial:
             except (DatabaseError, KubeError) as error:
                 print(f"{type(step).__name__}: {error}")
                 return
-
-    def perform(self, step: SqlStep) -> None:
-        """Carry out one step."""
-        asyncio.run(self.port.perform(step))
 
     def converge(self, what: str, good: Callable[[DatabasePlan], object], seconds: float = 90) -> DatabasePlan:
         """Let operator and kubelet work until the plan is as wanted; returns that plan."""
