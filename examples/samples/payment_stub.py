@@ -13,6 +13,7 @@ method_token    outcome
 
 import asyncio
 import re
+import uuid
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -105,7 +106,7 @@ class Ledger:
 
     def _new_charge(self, key: str, request: ChargeRequest) -> dict[str, Any]:
         charge: dict[str, Any] = {
-            "id": f"ch_{len(self.charges) + 1:08d}",
+            "id": f"ch_{uuid.uuid4().hex}",  # never given twice, whatever was forgotten in a restart
             "amount": request.amount,
             "currency": request.currency,
             "idempotency_key": key,
