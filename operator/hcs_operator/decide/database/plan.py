@@ -22,7 +22,7 @@ from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import roll
 from hcs_operator.decide.database.steps import Clone, Step
-from hcs_operator.decide.database.verdicts import primary
+from hcs_operator.decide.database.verdicts import Verdict, eligible, primary
 
 
 def plan(
@@ -129,10 +129,12 @@ def _readers(
     unled: float,
 ) -> ReaderJudgements:
     before = {it["name"]: it for it in previous.get("instances") or ()}
-    verdicts = {
-        reader.instance.name: readers_.verdict(reader, leader, view, before.get(reader.instance.name), unled)
-        for reader in view.of(Role.READER)
-    }
+
+    def judged(reader: InstanceView) -> Verdict:
+        fresh = eligible(reader, leader, view, before.get(reader.instance.name), unled)
+        return readers_.unless_strayed(fresh, reader, leader)
+
+    verdicts = {reader.instance.name: judged(reader) for reader in view.of(Role.READER)}
     drains = {
         reader.instance.name: drain(
             reader,

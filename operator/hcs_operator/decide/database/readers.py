@@ -5,11 +5,11 @@ data is replaced by a clone only when it is empty, or when the primary has all o
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hcs_operator.api.database import Access, Channel, DatabaseView, Facts, Instance, InstanceView, Role
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database import errant, verdicts
+from hcs_operator.decide.database import errant
 from hcs_operator.decide.database.copying import Care, cloning, copy, donors, source
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.operations import Operation
@@ -40,15 +40,8 @@ def _follows(facts: Facts | None) -> bool:
     return channel is not None and channel.receiving == "ON" and channel.applying
 
 
-def verdict(
-    reader: InstanceView,
-    leader: InstanceView | None,
-    view: DatabaseView,
-    previous: Mapping[str, Any] | None,
-    unled: float = 0.0,
-) -> Verdict:
-    """Judge whether a reader may serve: it is fresh, and has nothing that the primary lacks."""
-    found = verdicts.eligible(reader, leader, view, previous, unled)
+def unless_strayed(found: Verdict, reader: InstanceView, leader: InstanceView | None) -> Verdict:
+    """Return what was found of a reader's freshness; nobody reads from one that has what the primary lacks."""
     strays = leader is not None and reader.facts is not None and bool(errant.of(reader.facts, leader))
     return found._replace(eligible=found.eligible and not strays)
 
