@@ -3,12 +3,12 @@
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
 
 from hcs_operator.api.observed import Reason
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.errant import Saved
 from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.kube.errors import KubeError
@@ -110,7 +110,7 @@ def _bad(entry: Mapping[str, Any]) -> bool | None:
 async def emit(kube: Kube, about: Document, events: Iterable[Event], now: float) -> None:
     """Write the events; one that cannot be written is logged and never holds a reconcile up."""
     metadata = about["metadata"]
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = stamp(now)
     for event in events:
         log.info(
             "event", stack=f"{metadata['namespace']}/{metadata['name']}", reason=event.reason, message=event.message
@@ -132,8 +132,8 @@ async def emit(kube: Kube, about: Document, events: Iterable[Event], now: float)
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": COMPONENT,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
             "count": 1,
         }
         try:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from hcs_operator.api import conditions
 from hcs_operator.api.names import READ_API
 from hcs_operator.api.observed import Selftest
+from hcs_operator.api.times import stamp
 from hcs_operator.status.facts import Facts, Verdict, yes
 from hcs_operator.status.selftests import judged
-from hcs_operator.status.times import stamp
 
 _LAST = 253_402_300_799.0
 """The end of the year 9999, beyond which no time can be written; a replaceable application may answer anything."""

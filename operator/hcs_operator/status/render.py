@@ -7,6 +7,7 @@ from hcs_operator.api import conditions as names
 from hcs_operator.api.names import GATEWAY
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import Stack
+from hcs_operator.api.times import stamp
 from hcs_operator.status import (
     async_available,
     autoscaling_active,
@@ -24,7 +25,6 @@ from hcs_operator.status import (
 )
 from hcs_operator.status.facts import Facts, Verdict, no, sentence, unknown, yes
 from hcs_operator.status.phase import phase
-from hcs_operator.status.times import stamp
 from hcs_operator.status.volumes import volumes
 
 LONGEST = 1000

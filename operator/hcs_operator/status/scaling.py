@@ -6,10 +6,10 @@ from typing import Any
 from hcs_operator.api.labels import selector
 from hcs_operator.api.names import REPLICA, WORKER
 from hcs_operator.api.observed import QueueFigures, Scaling
+from hcs_operator.api.times import seconds, stamp
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.status.facts import Facts
 from hcs_operator.status.figures import renewed, two_digits
-from hcs_operator.status.times import seconds, stamp
 
 
 def workers(facts: Facts) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from hcs_operator.api.names import MIGRATE
 from hcs_operator.api.observed import Document, Reason
+from hcs_operator.api.times import seconds
 from hcs_operator.status.components import Component, workload
 from hcs_operator.status.facts import Facts
-from hcs_operator.status.times import seconds
 
 _PATIENCE = 15.0
 """Seconds for which pods may be refused: a quota has room again when the old pods of an update are gone."""

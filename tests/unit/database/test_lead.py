@@ -10,7 +10,7 @@ from tests.unit.database.views import CLAIM, EMPTY, FOUNDED, GROUP, NOW, OFFLINE
 
 from hcs_operator.api.database import TEMPLATE_HASH, Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database.journal import stamp
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.lead import PrimaryChange
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan

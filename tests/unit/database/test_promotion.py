@@ -13,7 +13,7 @@ from tests.unit.database.views import FOLLOWING, FOUNDED, NOW, PRIMARY, member, 
 
 from hcs_operator.api.database import TEMPLATE_HASH, Facts, GroupState, InstanceView
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database.journal import stamp
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.promotion import MOST_BEHIND, PATIENCE

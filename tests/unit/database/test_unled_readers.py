@@ -20,8 +20,8 @@ from tests.unit.database.views import (
 )
 
 from hcs_operator.api.database import READ_LABEL, Heartbeat, InstanceView
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database import verdicts
-from hcs_operator.decide.database.journal import stamp
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 

@@ -15,8 +15,8 @@ from tests.unit.status.seen import (
 )
 
 from hcs_operator.api.observed import Child, Gate, Outlook, Reason, Scaling
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.outcome import DatabasePlan
-from hcs_operator.status.times import stamp
 
 
 def test_a_stack_of_one_member_that_works_is_ready_and_says_what_it_may_lose() -> None:

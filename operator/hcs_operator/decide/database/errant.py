@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.copying import Care, cloning, copy, operation_of
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.journal import stamp
 from hcs_operator.decide.database.steps import Close, Export, Quiesce
 
 

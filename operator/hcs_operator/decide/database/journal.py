@@ -1,9 +1,10 @@
 """The multi-step operation under way, as `status.journal` keeps it: a restarted operator knows it, and its start."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
 from hcs_operator.decide.database.operations import Operation
@@ -58,11 +59,6 @@ def started(journal: Journal | None, operation: str, instance: str, now: float) 
     if journal and journal["operation"] == operation and journal["instance"] == instance:
         return moment(journal["startedAt"])
     return now
-
-
-def stamp(at: float) -> str:
-    """Unix seconds → `2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> float:

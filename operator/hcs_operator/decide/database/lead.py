@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hcs_operator.api.database import DatabaseView, InstanceView
-from hcs_operator.decide.database.journal import moment, stamp
+from hcs_operator.api.times import stamp
+from hcs_operator.decide.database.journal import moment
 from hcs_operator.decide.database.steps import HandOver, Step
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from hcs_operator.api.database import PROMOTE, DatabaseView, InstanceView
 from hcs_operator.api.names import DB, REPLICA, Names
-from hcs_operator.decide.database.journal import moment, stamp
+from hcs_operator.api.times import stamp
+from hcs_operator.decide.database.journal import moment
 from hcs_operator.decide.database.membership import hand_over, ordinal, recorded
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import HandOver

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from hcs_operator.api.database import READ_LABEL, ROLE_LABEL, DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
-from hcs_operator.decide.database.journal import stamp
 from hcs_operator.decide.database.outcome import Labels
 from hcs_operator.decide.database.readers import lagging
 
