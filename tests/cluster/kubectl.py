@@ -131,9 +131,14 @@ class Kubectl:
 
 def in_node(node: str, *command: str) -> str:
     """Runs a command inside a kind node's container."""
-    done = subprocess.run(["docker", "exec", node, *command], capture_output=True, text=True, check=False, timeout=60)
+    return docker("exec", node, *command)
+
+
+def docker(*words: str) -> str:
+    """What docker printed. Raises CommandFailed with its own words."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
-        raise CommandFailed(f"{node}: {' '.join(command)}: {done.stderr.strip()}")
+        raise CommandFailed(f"docker {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.cluster import members
 from tests.cluster.conftest import Stack
-from tests.cluster.kubectl import CommandFailed, Kubectl, in_node, until
+from tests.cluster.kubectl import Kubectl, docker, in_node, until
 
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _IN_MEMORY = ("smtp-sink", "payment-stub")  # what a ledger is held against, gone with its pod
@@ -37,12 +36,12 @@ def of(stack: Stack, pod: str) -> str:
 def killed(stack: Stack, pod: str) -> Iterator[None]:
     """The pod's node loses its power, and has it again once the cluster has noticed and the block has ended."""
     node = of(stack, pod)
-    _docker("kill", node)
+    docker("kill", node)
     try:
         until(f"{node} is missed", lambda: not _is_ready(stack.kubectl, node) or None, 60)
         yield
     finally:
-        _docker("start", node)
+        docker("start", node)
         until(f"{node} is ready again", lambda: _is_ready(stack.kubectl, node) or None, 90)
 
 
@@ -76,9 +75,3 @@ def _is_ready(kubectl: Kubectl, node: str) -> bool:
     assert document, node
     conditions = document["status"]["conditions"]
     return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
-
-
-def _docker(action: str, node: str) -> None:
-    done = subprocess.run(["docker", action, node], capture_output=True, text=True, check=False, timeout=60)
-    if done.returncode:
-        raise CommandFailed(f"docker {action} {node}: {done.stderr.strip()}")

@@ -69,15 +69,7 @@ class RabbitmqServer:
 
     def management(self, path: str) -> Any:
         """The management API's answer to a GET, `/api/…`."""
-        token = base64.b64encode(f"hcs:{self.password}".encode()).decode()
-        connection = HTTPConnection(self.host, self.management_port, timeout=10)
-        try:
-            connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
-            answer = connection.getresponse()
-            assert answer.status == 200, (path, answer.status)
-            return json.loads(answer.read())
-        finally:
-            connection.close()
+        return management(self.host, self.password, path, port=self.management_port)
 
     def answers(self) -> bool:
         """Whether both ports take connections."""
@@ -88,6 +80,19 @@ class RabbitmqServer:
     def until_answers(self, seconds: float = 90) -> None:
         """Waits until clients can connect."""
         until("RabbitMQ answers", self.answers, seconds)
+
+
+def management(host: str, password: str, path: str, *, port: int = 15672) -> Any:
+    """A broker's answer to a GET of its management API."""
+    token = base64.b64encode(f"hcs:{password}".encode()).decode()
+    connection = HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
+        answer = connection.getresponse()
+        assert answer.status == 200, (path, answer.status)
+        return json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 def start_rabbitmq(engines: Engines, image: str, password: str, *, name: str = "queue") -> RabbitmqServer:

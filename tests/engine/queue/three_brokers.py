@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets as random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from http.client import HTTPConnection
 from typing import Any
 
+from tests.engine.brokers import management
 from tests.engine.containers import Container, Engines, Outcome, until
 from tests.engine.mysql_servers import NAMESPACE
 
@@ -85,15 +83,7 @@ class ThreeBrokers:
 
     def management(self, ordinal: int, path: str) -> Any:
         """A GET of the management API."""
-        connection = HTTPConnection(self.containers[ordinal].address, 15672, timeout=10)
-        try:
-            token = base64.b64encode(f"hcs:{self.secret['password']}".encode()).decode()
-            connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
-            answer = connection.getresponse()
-            assert answer.status == 200, (path, answer.status)
-            return json.loads(answer.read())
-        finally:
-            connection.close()
+        return management(self.containers[ordinal].address, self.secret["password"], path)
 
     def queues(self, asked: int) -> dict[str, Mapping[str, Any]]:
         """The class queues as a broker tells of them: leader, members, online."""
