@@ -198,39 +198,6 @@ async def test_a_wrong_image_stalls_while_the_old_pods_serve(bare_stage: Stage) 
         await bare_stage.ready()
 
 
-async def test_an_upgrade_brings_the_gateway_its_image_last(bare_stage: Stage) -> None:
-    held = {"migrate", "write-api"}
-
-    def broken(pod: dict[str, Any]) -> str | None:
-        new = pod["spec"]["containers"][0]["image"] == "next:2"
-        return "ErrImagePull" if new and pod["metadata"]["labels"]["app.kubernetes.io/component"] in held else None
-
-    async def upgraded() -> set[str]:
-        names = ("gateway", "write-api", "async-api", "read-api", "worker")
-        found = {name: await bare_stage.get("Deployment", f"shop-{name}") for name in names}
-        return {it for it, live in found.items() if live and "next:2" in str(live["spec"]["template"])}
-
-    async def waits_for(reason: str) -> None:
-        async def told() -> bool:
-            return (await bare_stage.condition("Reconciling"))["reason"] == reason
-
-        await bare_stage.until(told, 20, f"{reason} is told")
-
-    async with Kubelet(bare_stage.kube, bare_stage.namespace, broken):
-        bare_stage.operator()
-        await bare_stage.create()
-        await bare_stage.ready()
-        await bare_stage.edit("shop", images={"services": "next:2"})
-        await waits_for("WaitingForMigration")
-        assert await upgraded() == set()
-        held.remove("migrate")
-        await waits_for("WaitingForWriteApi")
-        assert await upgraded() == {"write-api", "async-api", "read-api", "worker"}
-        held.clear()
-        await bare_stage.ready()
-        assert "gateway" in await upgraded()
-
-
 async def test_a_failing_selftest_lowers_ready_and_says_why(stage: Stage) -> None:
     stage.operator()
     await stage.create()
