@@ -12,10 +12,10 @@ SETTLE_SECONDS = 5
 """How long a node is ready before a roll takes the next one."""
 FORMED = "formed"
 """The file that says that a cluster was formed once."""
-WAITS = "-rabbit khepri_leader_wait_retry_timeout 86400000"
+_DAY = 86400
+WAITS = f"-rabbit khepri_leader_wait_retry_timeout {_DAY * 1000}"
 """Arguments of the server: milliseconds that a node waits at its start for a majority of the others. 4.0 ends after
 30 s, and two that are restarted ever more seldom then miss each other."""
-_DAY = 86400
 _STOP_SECONDS = 30
 """How long at most a node that is to stop waits for the others."""
 _OF_ONE = (
