@@ -1,6 +1,7 @@
 """A mail server that keeps what it gets and shows it over HTTP: `python -m samples.smtp_sink`.
 
-SMTP on SMTP_PORT (1025), HTTP on HTTP_PORT (8081): `GET /messages?to=<address>` lists what was delivered, oldest first.
+SMTP on SMTP_PORT (1025), HTTP on HTTP_PORT (8081): `GET /messages?to=<address>` lists what was delivered, oldest first;
+`?domain=<domain>` lists all that went there.
 Recipients that start with `bounce` are refused for good (550); one that starts with `later` is deferred twice (451).
 """
 
@@ -27,10 +28,11 @@ class Settings(BaseSettings):
 
 
 class Mailbox:
-    """Delivered messages by recipient, and how often each `later…` recipient was deferred."""
+    """Delivered messages by recipient and by its domain, and how often each `later…` recipient was deferred."""
 
     def __init__(self) -> None:
         self._by_recipient: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._by_domain: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._all: list[dict[str, Any]] = []
         self._deferred: Counter[str] = Counter()
 
@@ -60,10 +62,13 @@ class Mailbox:
             }
             self._all.append(kept)
             self._by_recipient[recipient.lower()].append(kept)
+            self._by_domain[recipient.lower().rpartition("@")[2]].append(kept)
 
-    def messages(self, recipient: str | None) -> list[dict[str, Any]]:
-        """What was delivered to `recipient`, or everything."""
-        return self._all if recipient is None else self._by_recipient.get(recipient.lower(), [])
+    def messages(self, recipient: str | None, domain: str | None = None) -> list[dict[str, Any]]:
+        """What was delivered to `recipient`, else to anybody of `domain`, else everything."""
+        if recipient is not None:
+            return self._by_recipient.get(recipient.lower(), [])
+        return self._all if domain is None else self._by_domain.get(domain.lower(), [])
 
 
 class Handler:
@@ -94,8 +99,8 @@ def app(mailbox: Mailbox) -> FastAPI:
     api = FastAPI(title="Sample SMTP sink")
 
     @api.get("/messages")
-    async def messages(to: str | None = None) -> list[dict[str, Any]]:
-        return mailbox.messages(to)
+    async def messages(to: str | None = None, domain: str | None = None) -> list[dict[str, Any]]:
+        return mailbox.messages(to, domain)
 
     @api.get("/healthz")
     async def healthz() -> dict[str, bool]:

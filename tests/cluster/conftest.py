@@ -76,6 +76,14 @@ class Stack:
         """A new ledger over this stack and the samples."""
         return Ledger(self.gateway, SINK, STUB)
 
+    @contextmanager
+    def under_load(self) -> Iterator[Ledger]:
+        """Orders and tasks go on while the block runs; afterwards every sum is asserted."""
+        ledger = self.ledger()
+        with ledger.trickle():
+            yield ledger
+        print(f"    {ledger.settle_and_balance()}")
+
 
 @pytest.fixture(scope="session")
 def kubectl() -> Kubectl:
@@ -93,6 +101,14 @@ def shop(kubectl: Kubectl) -> Stack:
     stack = Stack("shop", kubectl.inside(SAMPLES_NAMESPACE), GATEWAY)
     stack.until_ready()
     return stack
+
+
+@pytest.fixture(scope="module")
+def load(shop: Stack) -> Iterator[Ledger]:
+    """Orders and tasks against the sample stack as long as a module's tests run."""
+    shop.until_ready()
+    with shop.under_load() as ledger:
+        yield ledger
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def suffered(stack: Stack, fault: Fault) -> Balance:
     """What the ledger of 20 orders and 5 tasks a second says once the fault was done to the primary, and healed."""
     ledger = stack.ledger()
     with (
-        ledger.trickle(orders_per_second=20, tasks_per_second=5),
+        ledger.trickle(),
         fault.inflict(stack, members.primary(stack)),
     ):
         ledger.until_acknowledged(100, "since the fault", 120)

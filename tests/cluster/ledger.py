@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from types import TracebackType
 from typing import Any
 
 import aiohttp
-from tests.cluster.attempts import FRESH, Attempt, ask_for_task, send
+from tests.cluster.attempts import FRESH, Attempt, send
 from tests.cluster.balance import Balance
 from tests.cluster.kubectl import until
+from tests.cluster.open_loop import OpenLoop
 
 STOCK = 1_000_000
 USERS = 10
@@ -37,50 +37,57 @@ class Ledger:
         self.gateway, self.sink, self.stub = gateway, sink, stub
         self.run = uuid.uuid4().hex[:8]
         self.product = f"ledger-{self.run}"
+        self.domain = f"{self.run}.example"  # of the mails' recipients
         self.users = [f"u-{self.run}-{number}" for number in range(USERS)]
         self.orders: list[Attempt] = []
         self.mails: list[Attempt] = []
         self.payments: list[Attempt] = []
         self.cancels: list[Attempt] = []
-        self.gap = 0.0  # seconds
-        self._delivered: set[str] = set()
+        self.answered: list[float] = []
+        """When orders were acknowledged, in seconds of the monotonic clock."""
 
     @contextmanager
     def trickle(self, orders_per_second: float = 20, tasks_per_second: float = 5) -> Iterator[Ledger]:
         """Sends a steady load from a thread of its own while the body runs; at least 200 acknowledged before and after it."""
-        self._in_new_loop(self._open_shop())
-        load = _Load(self, orders_per_second, tasks_per_second)
-        with load:
+        asyncio.run(self._open_shop())
+        rates = (
+            (self.next_order, orders_per_second),
+            (self.next_task, tasks_per_second),
+            (self.next_cancel, tasks_per_second * CANCELS_PER_TASK),
+        )
+        with OpenLoop(self.gateway, rates, self.answered):
             self.until_acknowledged(200, "before", 60)
             yield self
             self.until_acknowledged(200, "after", 120)
-        self.gap = load.longest_gap()
+
+    @contextmanager
+    def during(self, what: str) -> Iterator[None]:
+        """Prints what the block has cost the load: the longest gap, and how many writes have no sure answer yet."""
+        since, open_before = time.monotonic(), len(self._open_ones())
+        yield
+        unsure = len(self._open_ones()) - open_before
+        print(f"    {what}: longest gap {self.longest_gap(since):.1f} s, {unsure} without a sure answer")
+
+    def longest_gap(self, since: float = 0.0) -> float:
+        """Seconds between two acknowledged orders, at the most, of those that ended after `since`."""
+        pairs = itertools.pairwise(sorted(self.answered))
+        return max((later - earlier for earlier, later in pairs if later > since), default=0.0)
 
     def until_acknowledged(self, more: int, when: str, seconds: float) -> None:
         """Waits for so many orders that are acknowledged from now on."""
         mark = self._acknowledged(self.orders)
         until(f"{more} orders acknowledged {when}", lambda: self._acknowledged(self.orders) >= mark + more, seconds)
 
-    def send_one_mail(self) -> None:
-        """Gives the workers one task."""
-        attempt = self.next_task(0)
-
-        async def once() -> None:
-            async with aiohttp.ClientSession() as http:
-                await send(http, self.gateway, attempt)
-
-        self._in_new_loop(once())
-
     def settle_and_balance(self) -> Balance:
         """Settles the unknown by their keys, then asserts every sum."""
         unknown = len(self._open_ones())
-        self._in_new_loop(self._settle())
+        asyncio.run(self._settle())
         bugs = [bug for attempt in self._attempts() for bug in attempt.bugs]
         assert not bugs, f"answers of 500: {bugs[:5]} ({len(bugs)})"
-        self._in_new_loop(self._balance())
+        asyncio.run(self._balance())
         kinds = (self.orders, self.mails, self.payments, self.cancels)
         orders, mails, payments, cancels = (self._acknowledged(kind) for kind in kinds)
-        return Balance(orders, mails, payments, cancels, unknown, self.gap)
+        return Balance(orders, mails, payments, cancels, unknown, self.longest_gap())
 
     def _attempts(self) -> list[Attempt]:
         return [*self.orders, *self.mails, *self.payments, *self.cancels]
@@ -91,10 +98,6 @@ class Ledger:
     @staticmethod
     def _acknowledged(attempts: list[Attempt]) -> int:
         return sum(attempt.acknowledged for attempt in attempts)
-
-    @staticmethod
-    def _in_new_loop(work: Any) -> None:
-        asyncio.run(work)
 
     async def _open_shop(self) -> None:
         async with aiohttp.ClientSession() as http:
@@ -123,7 +126,7 @@ class Ledger:
             }
             self.payments.append(attempt := Attempt("/payments", body))
         else:
-            to = f"mail-{self.run}-{number}@customers.example"
+            to = f"mail-{number}@{self.domain}"
             body = {"user_id": self.users[0], "to": to, "subject": "Ledger", "body": "One line."}
             self.mails.append(attempt := Attempt("/notifications", body))
         return attempt
@@ -169,19 +172,21 @@ class Ledger:
 
     async def _rows(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
         """Every order of the ledger's users, from the primary."""
-        rows: dict[str, dict[str, Any]] = {}
-        for user in self.users:
-            cursor = ""
-            while True:
-                url = f"{self.gateway}/api/v1/users/{user}/orders?limit=100{cursor}"
-                async with http.get(url, headers=FRESH) as answer:
-                    assert answer.status == 200, await answer.text()
-                    page = await answer.json()
-                rows |= {row["order_id"]: row for row in page["items"]}
-                if not page["next_cursor"]:
-                    break
-                cursor = f"&cursor={page['next_cursor']}"
-        return rows
+        pages = await asyncio.gather(*(self._rows_of(http, user) for user in self.users))
+        return {row["order_id"]: row for rows in pages for row in rows}
+
+    async def _rows_of(self, http: aiohttp.ClientSession, user: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            url = f"{self.gateway}/api/v1/users/{user}/orders?limit=100{cursor}"
+            async with http.get(url, headers=FRESH) as answer:
+                assert answer.status == 200, await answer.text()
+                page = await answer.json()
+            rows += page["items"]
+            if not page["next_cursor"]:
+                return rows
+            cursor = f"&cursor={page['next_cursor']}"
 
     async def _until_effects(self, http: aiohttp.ClientSession) -> None:
         """Waits until each accepted task had its effect, then asserts that none had two."""
@@ -191,9 +196,8 @@ class Ledger:
             await asyncio.sleep(1)
             missing = await self._missing_effects(http)
         assert not missing, f"accepted tasks without an effect: {missing[:5]} ({len(missing)})"
-        for mail in (a for a in self.mails if a.acknowledged):
-            ids = await self._message_ids(http, mail)
-            assert len(ids) == 1, f"one mail under two Message-IDs: {ids}"
+        twice = {to: ids for to, ids in (await self._delivered(http)).items() if len(ids) > 1}
+        assert not twice, f"one mail under two Message-IDs: {twice}"
         rows, charges = await self._rows(http), await self._charges(http)
         amounts = [(charge["order_id"], Decimal(charge["amount"])) for charge in charges]
         for payment in (a for a in self.payments if a.acknowledged):
@@ -211,78 +215,19 @@ class Ledger:
         payments = {a.body["order_id"] for a in self.payments if a.acknowledged}
         missing = [f"payment of {key}" for key in payments - paid - cancelled]
         missing += [f"refund of {key}" for key in cancelled - refunded]
-        for mail in (a for a in self.mails if a.acknowledged and a.key not in self._delivered):
-            if await self._message_ids(http, mail):
-                self._delivered.add(mail.key)
-            else:
-                missing.append(mail.body["to"])
-        return missing
+        delivered = await self._delivered(http)
+        return missing + [a.body["to"] for a in self.mails if a.acknowledged and a.body["to"] not in delivered]
 
-    async def _message_ids(self, http: aiohttp.ClientSession, mail: Attempt) -> set[str]:
-        async with http.get(f"{self.sink}/messages", params={"to": mail.body["to"]}) as answer:
-            return {message["message_id"] for message in await answer.json()}
+    async def _delivered(self, http: aiohttp.ClientSession) -> dict[str, set[str]]:
+        """The Message-IDs that the sink has for each recipient of the ledger's mails."""
+        found: dict[str, set[str]] = defaultdict(set)
+        async with http.get(f"{self.sink}/messages", params={"domain": self.domain}) as answer:
+            for message in await answer.json():
+                found[message["to"]].add(message["message_id"])
+        return found
 
     async def _charges(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
         """The stub's charges of the ledger's orders: `{order_id, amount, refunded, …}`."""
         ours = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
         async with http.get(f"{self.stub}/charges") as answer:
             return [charge for charge in await answer.json() if charge["order_id"] in ours]
-
-
-class _Load:
-    """An open-loop load in a thread with its own event loop; bounded to 400 requests in flight."""
-
-    def __init__(self, ledger: Ledger, orders_per_second: float, tasks_per_second: float) -> None:
-        self._ledger = ledger
-        self._rates = (
-            (ledger.next_order, orders_per_second),
-            (ledger.next_task, tasks_per_second),
-            (ledger.next_cancel, tasks_per_second * CANCELS_PER_TASK),
-        )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._answered: list[float] = []
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join(timeout=60)
-        assert not self._thread.is_alive(), "the load does not stop"
-
-    def longest_gap(self) -> float:
-        """Seconds between two acknowledged orders, at the most."""
-        times = sorted(self._answered)
-        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
-
-    async def _run(self) -> None:
-        connector = aiohttp.TCPConnector(limit=400)
-        async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as group:
-            for make, rate in self._rates:
-                if rate:
-                    group.create_task(self._pace(http, make, rate))
-
-    async def _pace(self, http: aiohttp.ClientSession, make: Any, rate: float) -> None:
-        gate = asyncio.Semaphore(400)
-        started, number = time.monotonic(), 0
-        async with asyncio.TaskGroup() as group:
-            while not self._stop.is_set():
-                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-                await gate.acquire()
-                group.create_task(self._one(http, make(number), gate))
-                number += 1
-
-    async def _one(self, http: aiohttp.ClientSession, attempt: Attempt | None, gate: asyncio.Semaphore) -> None:
-        try:
-            if attempt is None:
-                return
-            await send(http, self._ledger.gateway, attempt)
-            if attempt.acknowledged and "task_id" in attempt.answer:
-                await ask_for_task(http, self._ledger.gateway, attempt)
-            if attempt.acknowledged and attempt.path == "/orders":
-                self._answered.append(time.monotonic())
-        finally:
-            gate.release()

@@ -24,15 +24,14 @@ with over_socket("/run/mysqld/mysqld.sock") as session:
 
 def test_an_aged_certificate_and_a_lost_authority_are_replaced_while_writes_go_on(shop: Stack) -> None:
     shop.until_ready()
-    ledger, served, authority = shop.ledger(), _served(shop), shop.kubectl.secret("shop-ca", "ca.crt")
-    with ledger.trickle():
+    served, authority = _served(shop), shop.kubectl.secret("shop-ca", "ca.crt")
+    with shop.under_load():
         aged = _age_the_certificate(shop)
         until("it is renewed", lambda: shop.kubectl.secret("shop-db-tls", "tls.crt") != aged, 30)
         shop.kubectl.delete("secret", "shop-ca")
         until("there is another authority", lambda: shop.kubectl.secret("shop-ca", "ca.crt") not in {"", authority}, 30)
         until("mysqld serves the renewed certificate", lambda: _served(shop) != served, MOUNTED_SECONDS)
     shop.until_ready(30)
-    print(f"    {ledger.settle_and_balance()}")
 
 
 def _served(shop: Stack) -> str:

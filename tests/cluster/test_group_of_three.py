@@ -1,15 +1,18 @@
-"""The sample stack's group of three loses its primary in every way, then its majority, and then all of it, under load."""
+"""The sample stack's group of three loses its primary in every way, then its majority, then all of it, under one load:
+what heals one fault is what the next one meets.
+"""
 
 from __future__ import annotations
 
 import pytest
-from tests.cluster import faults, members, nodes
+from tests.cluster import members, nodes
 from tests.cluster.conftest import Stack
 from tests.cluster.faults import FAULTS
+from tests.cluster.ledger import Ledger
 
 pytestmark = pytest.mark.cluster
 
-# By name of what is done to it; all under one load, so that what heals one fault is what the next one meets.
+# By name of what is done to it.
 OF_THE_PRIMARY = (
     "primary killed (-9)",
     "primary's pod deleted",
@@ -18,35 +21,40 @@ OF_THE_PRIMARY = (
     "primary's node killed",
     "primary's volume lost",
 )
+OF_THE_MAJORITY = ("both secondaries killed", "all members killed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def samples_that_stay(shop: Stack) -> None:
+    """What the load is held against is where no fault comes, before the load begins: a move would empty it."""
+    members.until_safe(shop)
+    nodes.make_expendable(shop)
 
 
 @pytest.fixture
-def trio(shop: Stack) -> Stack:
+def trio(shop: Stack, load: Ledger) -> Stack:
     """The sample stack once all three of its members are online."""
     shop.until_ready()
     members.until_safe(shop)
     return shop
 
 
-def test_the_primary_is_lost_in_every_way_and_no_acknowledged_order_with_it(trio: Stack) -> None:
-    nodes.make_expendable(trio)
-    ledger = trio.ledger()
-    with ledger.trickle(orders_per_second=20, tasks_per_second=5):
-        for name in OF_THE_PRIMARY:
-            FAULTS[name].prepare(trio)
-            before = members.primary(trio)
-            print(f"    {before}: {name}")
-            with FAULTS[name].inflict(trio, before):
-                members.until_another_leads(trio, before)
-                ledger.until_acknowledged(200, "since", 60)
-            members.until_safe(trio)
-    print(f"    {ledger.settle_and_balance()}")
+@pytest.mark.parametrize("name", OF_THE_PRIMARY)
+def test_another_leads_after(name: str, trio: Stack, load: Ledger) -> None:
+    FAULTS[name].prepare(trio)
+    before = members.primary(trio)
+    with load.during(f"{name}: {before}"), FAULTS[name].inflict(trio, before):
+        members.until_another_leads(trio, before)
+        load.until_acknowledged(200, "since", 60)
 
 
-def test_a_failover_needs_no_operator(trio: Stack, operator_away: None) -> None:
-    print(f"    {faults.suffered(trio, FAULTS['primary killed (-9), operator away'])}")
+def test_a_failover_needs_no_operator(trio: Stack, load: Ledger, operator_away: None) -> None:
+    with load.during("killed, operator away"), members.killed(trio, members.primary(trio)):
+        load.until_acknowledged(200, "since", 120)
 
 
-@pytest.mark.parametrize("name", ["both secondaries killed", "all members killed"])
-def test_without_a_majority_it_comes_back_by_itself(name: str, trio: Stack) -> None:
-    print(f"    {faults.suffered(trio, FAULTS[name])}")
+@pytest.mark.parametrize("name", OF_THE_MAJORITY)
+def test_without_a_majority_it_comes_back_by_itself_after(name: str, trio: Stack, load: Ledger) -> None:
+    with load.during(name), FAULTS[name].inflict(trio, members.primary(trio)):
+        load.until_acknowledged(200, "since", 120)
+        members.until_safe(trio)

@@ -53,19 +53,18 @@ def trio(held: Stack) -> Stack:
     ],
 )
 def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.Loss, trio: Stack) -> None:
-    ledger, leader = trio.ledger(), brokers.leading(trio, "hcs.default")
-    with ledger.trickle(orders_per_second=20, tasks_per_second=5):
+    leader = brokers.leading(trio, "hcs.default")
+    with trio.under_load():
         print(f"    hit {leader}")
         fault(trio, leader)
         until(f"{leader} is said to be down", lambda: brokers.is_named(trio, leader), 30)
         until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 180)
         trio.until_ready()
-    print(f"    {ledger.settle_and_balance()}")
 
 
 @on_demand
 def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> None:
-    ledger, ready = trio.ledger(), set[int]()
+    ready = set[int]()
     revision = _brokers(trio)["status"]["updateRevision"]
 
     def rolled() -> bool | None:
@@ -75,11 +74,10 @@ def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> 
         seen = status["observedGeneration"] == found["metadata"]["generation"] and status["updateRevision"] != revision
         return (seen and status.get("updatedReplicas") == status.get("readyReplicas") == 3) or None
 
-    with ledger.trickle(orders_per_second=20, tasks_per_second=5):
+    with trio.under_load():
         trio.patch({"queue": {"resources": {"requests": {"cpu": "31m"}}}})
         until("all three are rolled", rolled, 240)
         until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 120)
-    print(f"    {ledger.settle_and_balance()}")
     assert min(ready) == 2, "there was a moment without two brokers"
 
 

@@ -1,0 +1,65 @@
+"""A load that is sent at its rates whatever the answers are, and however late."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+import aiohttp
+from tests.cluster.attempts import Attempt, ask_for_task, send
+
+_IN_FLIGHT = 400
+Next = Callable[[int], Attempt | None]
+"""Makes the attempt of that number; none if there is nothing to try."""
+
+
+class OpenLoop:
+    """Attempts sent from a thread with its own event loop while the block runs, each kind at its rate a second."""
+
+    def __init__(self, gateway: str, rates: Sequence[tuple[Next, float]], answered: list[float]) -> None:
+        self._gateway, self._rates = gateway, rates
+        self._answered = answered  # gets the time of each order's acknowledgement, in seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive(), "the load does not stop"
+
+    async def _run(self) -> None:
+        connector = aiohttp.TCPConnector(limit=_IN_FLIGHT)
+        async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as group:
+            for make, rate in self._rates:
+                if rate:
+                    group.create_task(self._pace(http, make, rate))
+
+    async def _pace(self, http: aiohttp.ClientSession, make: Next, rate: float) -> None:
+        gate = asyncio.Semaphore(_IN_FLIGHT)
+        started, number = time.monotonic(), 0
+        async with asyncio.TaskGroup() as group:
+            while not self._stop.is_set():
+                await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+                await gate.acquire()
+                group.create_task(self._one(http, make(number), gate))
+                number += 1
+
+    async def _one(self, http: aiohttp.ClientSession, attempt: Attempt | None, gate: asyncio.Semaphore) -> None:
+        try:
+            if attempt is None:
+                return
+            await send(http, self._gateway, attempt)
+            if attempt.acknowledged and "task_id" in attempt.answer:
+                await ask_for_task(http, self._gateway, attempt)
+            if attempt.acknowledged and attempt.path == "/orders":
+                self._answered.append(time.monotonic())
+        finally:
+            gate.release()
