@@ -1,4 +1,6 @@
-"""The queue: RabbitMQ, one node or three, whose users and permissions are loaded from a Secret at each start."""
+"""The queue: RabbitMQ, one node or three, whose users, permissions and policies are loaded at each start."""
+
+import json
 
 from hcs_operator.api.durations import milliseconds
 from hcs_operator.api.labels import selector
@@ -21,15 +23,31 @@ from hcs_operator.build.pods import (
 )
 
 _CONFIG, _SECRET, _DATA = "/etc/hcs/rabbitmq", "/etc/hcs/queue", "/var/lib/rabbitmq"
+_DEFINITIONS = "/tmp/definitions"  # noqa: S108 - an emptyDir
+_DEAD_LETTERS = "hcs.dead"
 _SIZES = Sizes(cpu="50m", memory="256Mi", cpu_limit="2", memory_limit="1Gi")
+_LETTERS_STAY = {
+    "vhost": "/",
+    "name": "hcs-letters-stay",
+    "pattern": f"^{_DEAD_LETTERS.replace('.', '[.]')}$",
+    "apply-to": "quorum_queues",
+    "priority": 0,
+    "definition": {"delivery-limit": 10**9},
+}
+"""RabbitMQ drops a message that was delivered and given back 20 times, and behind the dead letters is no other queue.
+An argument of the queue could not be given to one that exists, and 4.0 takes no -1 in a policy."""
 _MEMORY_SHARE = 0.6
 """Publishers are held back when messages take this part of the limit; the rest is the runtime's."""
 # A node that cannot resolve its own name, or resolves it to its last address, gives up: DNS may be a moment behind.
 # Erlang wants its cookie readable by its owner alone, which a mounted Secret cannot be.
+# Definitions are read from a folder in the order of its files' names; a mounted Secret is a folder of more than that.
 _START = f"""set -eu
 until getent ahosts "${{RABBITMQ_NODENAME#*@}}" | grep -qF "$POD_IP "; do sleep 0.5; done
 rm -f "$HOME/.erlang.cookie"
 install -m 0400 {_SECRET}/erlang-cookie "$HOME/.erlang.cookie"
+mkdir -p {_DEFINITIONS}
+ln -sf {_SECRET}/definitions.json {_DEFINITIONS}/1-accounts.json
+ln -sf {_CONFIG}/policies.json {_DEFINITIONS}/2-policies.json
 """
 _RUN = "exec rabbitmq-server\n"
 
@@ -84,7 +102,7 @@ def configuration(stack: Stack, context: Context) -> dict[str, str]:
     """rabbitmq.conf and the plugins. Figures are collected each second: the autoscaler looks that often."""
     limit = in_bytes(_SIZES.with_spec(stack.spec.queue.resources)["limits"]["memory"])
     lines = [
-        f"load_definitions = {_SECRET}/definitions.json",
+        f"load_definitions = {_DEFINITIONS}",
         "listeners.tcp.default = 5672",
         "management.tcp.port = 15672",
         "collect_statistics_interval = 1000",
@@ -100,6 +118,7 @@ def configuration(stack: Stack, context: Context) -> dict[str, str]:
         "rabbitmq.conf": "\n".join(lines),
         "advanced.config": "[{rabbit, [{quorum_tick_interval, 1000}]}].\n",
         "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n",
+        "policies.json": json.dumps({"policies": [_LETTERS_STAY]}, indent=1),
     }
 
 

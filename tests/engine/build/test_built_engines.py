@@ -134,12 +134,20 @@ def broker(engines: Engines, engine_images: EngineImages) -> Container:
     return container
 
 
-def management(container: Container, path: str, user: str = "hcs", password: str | None = None) -> tuple[int, Any]:
+def management(
+    container: Container,
+    path: str,
+    user: str = "hcs",
+    password: str | None = None,
+    **body: Mapping[str, Any],
+) -> tuple[int, Any]:
+    """(status, JSON) of a GET, or of what `put` or `post` names with that body; (0, None) while nothing answers."""
     word = password or SECRETS["built-queue"]["password"]
+    method, content = next(((verb.upper(), json.dumps(value)) for verb, value in body.items()), ("GET", None))
     connection = HTTPConnection(container.address, 15672, timeout=10)
     try:
         token = base64.b64encode(f"{user}:{word}".encode()).decode()
-        connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
+        connection.request(method, path, content, {"Authorization": f"Basic {token}"})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read() or b"null")
     except (OSError, ValueError):
@@ -167,3 +175,14 @@ def test_rabbitmq_keeps_to_its_limits_and_counts_each_second(broker: Container) 
     asked = "[application:get_env(rabbit, K) || K <- [quorum_tick_interval, collect_statistics_interval, consumer_timeout]]."
     said = broker.run("rabbitmqctl", "eval", asked)
     assert said.text.split() == ["[{ok,1000},{ok,1000},{ok,1800000}]"], said.text
+
+
+def test_a_dead_letter_is_looked_at_and_given_back_as_often_as_anybody_likes(broker: Container) -> None:
+    queue = {"durable": True, "arguments": {"x-queue-type": "quorum", "x-overflow": "reject-publish"}}
+    letter = {"properties": {}, "routing_key": "hcs.dead", "payload": "a letter", "payload_encoding": "string"}
+    look = {"count": 1, "ackmode": "reject_requeue_true", "encoding": "auto"}
+    assert management(broker, "/api/queues/%2F/hcs.dead", put=queue)[0] == 201
+    assert management(broker, "/api/exchanges/%2F/amq.default/publish", post=letter) == (200, {"routed": True})
+    for _ in range(50):
+        status, seen = management(broker, "/api/queues/%2F/hcs.dead/get", post=look)
+        assert (status, [message["payload"] for message in seen]) == (200, ["a letter"])
