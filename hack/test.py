@@ -209,9 +209,11 @@ def _side_by_side(rungs: Sequence[Rung]) -> Iterator[tuple[Rung, int, float]]:
     """Each rung with its exit code and seconds, as they end. More than one run in processes of their own, and what
     they printed is shown when they end.
     """
-    for rung in rungs:
-        rung.prepare()
     started = time.monotonic()
+    for rung in rungs:
+        if code := _attempted(rung.prepare):
+            yield rung, code, time.monotonic() - started
+            return
     if len(rungs) == 1:
         yield rungs[0], _climbed(rungs[0]), time.monotonic() - started
         return
@@ -242,11 +244,17 @@ def _printed_to(file: Path, rung: Rung) -> None:
 def _climbed(rung: Rung) -> int:
     """The rung's exit code."""
     print(f"\n=== {rung.name}: {rung.proves}", flush=True)
+    return _attempted(rung.climb)
+
+
+def _attempted(act: Callable[[], object]) -> int:
+    """The exit code that it answers, else 0; 1 for an error of ours, which is one line."""
     try:
-        return rung.climb()
+        answer = act()
     except (CommandFailed, Refusal) as error:
         print(f"error: {error}", flush=True)
         return 1
+    return answer if isinstance(answer, int) else 0
 
 
 if __name__ == "__main__":

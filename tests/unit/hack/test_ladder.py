@@ -77,3 +77,19 @@ def test_what_a_stage_needs_is_built_before_any_of_its_tests_run(
 
     rungs = [Rung(name, "", 1, writes(name), nothing_runs_yet) for name in ("one", "two")]
     assert ladder._climb(rungs, keep=False) == 0
+
+
+def test_what_cannot_be_built_fails_its_rung_and_those_before_are_told_all_the_same(
+    writes: Callable[[str], Callable[[], int]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rungs = [
+        Rung("before", "", 1, writes("before")),
+        Rung("broken", "", 2, writes("broken"), refuses),
+        Rung("beside", "", 2, writes("beside")),
+    ]
+    assert ladder._climb(rungs, keep=False) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["before"]
+    printed = capfd.readouterr().out
+    assert "error: Go is not here" in printed
+    assert "before     passed" in printed
+    assert "broken     failed" in printed
