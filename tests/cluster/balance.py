@@ -15,18 +15,20 @@ class Balance:
     mails: int
     payments: int
     cancels: int
+    exports: int
     unknown: int
     gap: float
 
     @property
     def acknowledged(self) -> int:
         """Writes that the product promised to keep."""
-        return self.orders + self.mails + self.payments + self.cancels
+        return self.orders + self.mails + self.payments + self.cancels + self.exports
 
     def __str__(self) -> str:
         """A line for the report."""
         return (
-            f"{self.orders} orders, {self.mails} mails, {self.payments} payments, {self.cancels} cancels acknowledged; "
+            f"{self.orders} orders, {self.mails} mails, {self.payments} payments, "
+            f"{self.cancels} cancels, {self.exports} reports and syncs acknowledged; "
             f"{self.unknown} unknown, all settled; lost 0, doubled 0; "
             f"longest gap between acknowledged orders {self.gap:.1f} s"
         )

@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 from tests.cluster.kubectl import Kubectl, condition, until
 from tests.cluster.ledger import Ledger
+from tests.cluster.outside import Bucket, Outside
+
+from hcs_services.object_store.sigv4 import Credentials
 
 ROOT = Path(__file__).parents[2]
 GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
@@ -74,7 +77,9 @@ class Stack:
 
     def ledger(self) -> Ledger:
         """A new ledger over this stack and the samples."""
-        return Ledger(self.gateway, SINK, STUB)
+        access, hidden = (self.kubectl.secret("object-store", key) for key in ("access-key", "secret-key"))
+        bucket = Bucket(STORE, "shop", Credentials(access, hidden)) if access else None
+        return Ledger(self.gateway, Outside(SINK, STUB, bucket))
 
     @contextmanager
     def under_load(self) -> Iterator[Ledger]:

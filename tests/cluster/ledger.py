@@ -2,8 +2,9 @@
 
 Acknowledged (2xx) must be there, refused (4xx) must not, and whatever is neither (a 5xx, a time-out, a reset) is unknown
 and settled by sending the same idempotency key again; a 500 is a bug, whoever answers it. Some of the paid orders are
-cancelled: their stock and their money must come back. Effects are counted where they happen: mails at the sink, charges
-and refunds at the payment stub, stock and orders in the primary's own answers.
+cancelled: their stock and their money must come back. Effects are counted where they happen: mails at the sink (each
+order's own too), charges and refunds at the payment stub, syncs in the object store, reports as their results, stock and
+orders in the primary's own answers.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,18 +24,21 @@ from tests.cluster.attempts import FRESH, Attempt, send
 from tests.cluster.balance import Balance
 from tests.cluster.kubectl import until
 from tests.cluster.open_loop import OpenLoop
+from tests.cluster.outside import Outside
 
 STOCK = 1_000_000
 USERS = 10
 PRICE = Decimal("2.50")
-CANCELS_PER_TASK = 0.1  # every other task is a payment: a fifth of the paid orders is cancelled
+CANCELS_PER_TASK = 0.1  # nearly every other task is a payment: a fifth of the paid orders is cancelled
+REPORT, SYNC, OF_TASKS = 6, 16, 20  # which of twenty tasks they are
+LOOKED_BACK = timedelta(seconds=5)  # by a sync
 
 
 class Ledger:
     """The record of a load of orders and tasks against one stack."""
 
-    def __init__(self, gateway: str, sink: str, stub: str) -> None:
-        self.gateway, self.sink, self.stub = gateway, sink, stub
+    def __init__(self, gateway: str, outside: Outside) -> None:
+        self.gateway, self.outside = gateway, outside
         self.run = uuid.uuid4().hex[:8]
         self.product = f"ledger-{self.run}"
         self.domain = f"{self.run}.example"  # of the mails' recipients
@@ -43,6 +47,9 @@ class Ledger:
         self.mails: list[Attempt] = []
         self.payments: list[Attempt] = []
         self.cancels: list[Attempt] = []
+        self.exports: list[Attempt] = []
+        """Reports and syncs: tasks whose effect is their result."""
+        self._exported: set[str] = set()
         self.answered: list[float] = []
         """When orders were acknowledged, in seconds of the monotonic clock."""
 
@@ -62,11 +69,25 @@ class Ledger:
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:
-        """Prints what the block has cost the load: the longest gap, and how many writes have no sure answer yet."""
+        """Prints what the block has cost the load: the longest gap, and how many writes have no sure answer yet. Asserts
+        that no order which was acknowledged until its end is lost.
+        """
         since, open_before = time.monotonic(), len(self._open_ones())
         yield
+        until("the orders can be read", lambda: asyncio.run(self._all_there()) or None, 60)
         unsure = len(self._open_ones()) - open_before
         print(f"    {what}: longest gap {self.longest_gap(since):.1f} s, {unsure} without a sure answer")
+
+    async def _all_there(self) -> bool:
+        """Whether they can be read; raises AssertionError if they can and one of them is lost."""
+        acknowledged = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
+        try:
+            async with aiohttp.ClientSession(raise_for_status=True) as http:
+                lost = acknowledged - set(await self._rows(http))
+        except aiohttp.ClientError:
+            return False
+        assert not lost, f"acknowledged orders that are lost: {sorted(lost)[:5]} ({len(lost)})"
+        return True
 
     def longest_gap(self, since: float = 0.0) -> float:
         """Seconds between two acknowledged orders, at the most, of those that ended after `since`."""
@@ -85,12 +106,12 @@ class Ledger:
         bugs = [bug for attempt in self._attempts() for bug in attempt.bugs]
         assert not bugs, f"answers of 500: {bugs[:5]} ({len(bugs)})"
         asyncio.run(self._balance())
-        kinds = (self.orders, self.mails, self.payments, self.cancels)
-        orders, mails, payments, cancels = (self._acknowledged(kind) for kind in kinds)
-        return Balance(orders, mails, payments, cancels, unknown, self.longest_gap())
+        kinds = (self.orders, self.mails, self.payments, self.cancels, self.exports)
+        orders, mails, payments, cancels, exports = (self._acknowledged(kind) for kind in kinds)
+        return Balance(orders, mails, payments, cancels, exports, unknown, self.longest_gap())
 
     def _attempts(self) -> list[Attempt]:
-        return [*self.orders, *self.mails, *self.payments, *self.cancels]
+        return [*self.orders, *self.mails, *self.payments, *self.cancels, *self.exports]
 
     def _open_ones(self) -> list[Attempt]:
         return [attempt for attempt in self._attempts() if not attempt.settled]
@@ -114,7 +135,11 @@ class Ledger:
         return attempt
 
     def next_task(self, number: int) -> Attempt:
-        """The load's next task: a mail, or a payment for an order that was acknowledged and not paid for yet."""
+        """The load's next task: a mail, a payment for an order that was acknowledged and not paid for yet, a report, or
+        a sync where there is a store.
+        """
+        if number % OF_TASKS == REPORT or (number % OF_TASKS == SYNC and self.outside.bucket):
+            return self._next_export(number)
         paid = {attempt.body["order_id"] for attempt in self.payments}
         unpaid = next((o.answer for o in self.orders if o.acknowledged and o.answer["order_id"] not in paid), None)
         if number % 2 and unpaid:
@@ -122,13 +147,23 @@ class Ledger:
                 "order_id": unpaid["order_id"],
                 "amount": unpaid["total_amount"],
                 "currency": "EUR",
-                "method_token": "tok_ok",
+                "method_token": "tok_slow_500",
             }
             self.payments.append(attempt := Attempt("/payments", body))
         else:
             to = f"mail-{number}@{self.domain}"
             body = {"user_id": self.users[0], "to": to, "subject": "Ledger", "body": "One line."}
             self.mails.append(attempt := Attempt("/notifications", body))
+        return attempt
+
+    def _next_export(self, number: int) -> Attempt:
+        now = datetime.now(UTC)
+        if number % OF_TASKS == SYNC:
+            attempt = Attempt("/sync", {"since": (now - LOOKED_BACK).isoformat()})
+        else:
+            day = {"from": (now - timedelta(days=1)).isoformat(), "to": now.isoformat()}
+            attempt = Attempt("/reports", {"user_id": self.users[number % USERS], **day})
+        self.exports.append(attempt)
         return attempt
 
     def next_cancel(self, _number: int) -> Attempt | None:
@@ -196,7 +231,8 @@ class Ledger:
             await asyncio.sleep(1)
             missing = await self._missing_effects(http)
         assert not missing, f"accepted tasks without an effect: {missing[:5]} ({len(missing)})"
-        twice = {to: ids for to, ids in (await self._delivered(http)).items() if len(ids) > 1}
+        mails = await self.outside.mails_to(http, self.domain) | await self.outside.confirmations(http, self.users)
+        twice = {about: ids for about, ids in mails.items() if len(ids) > 1}
         assert not twice, f"one mail under two Message-IDs: {twice}"
         rows, charges = await self._rows(http), await self._charges(http)
         amounts = [(charge["order_id"], Decimal(charge["amount"])) for charge in charges]
@@ -215,19 +251,27 @@ class Ledger:
         payments = {a.body["order_id"] for a in self.payments if a.acknowledged}
         missing = [f"payment of {key}" for key in payments - paid - cancelled]
         missing += [f"refund of {key}" for key in cancelled - refunded]
-        delivered = await self._delivered(http)
-        return missing + [a.body["to"] for a in self.mails if a.acknowledged and a.body["to"] not in delivered]
+        delivered = await self.outside.mails_to(http, self.domain)
+        missing += [a.body["to"] for a in self.mails if a.acknowledged and a.body["to"] not in delivered]
+        confirmed = await self.outside.confirmations(http, self.users)
+        missing += [f"confirmation of {key}" for key in set(rows) - set(confirmed)]
+        for attempt in (a for a in self.exports if a.acknowledged and a.key not in self._exported):
+            if await self._has_result(http, attempt.answer["task_id"]):
+                self._exported.add(attempt.key)
+            else:
+                missing.append(f"result of {attempt.answer['task_id']} ({attempt.path})")
+        return missing
 
-    async def _delivered(self, http: aiohttp.ClientSession) -> dict[str, set[str]]:
-        """The Message-IDs that the sink has for each recipient of the ledger's mails."""
-        found: dict[str, set[str]] = defaultdict(set)
-        async with http.get(f"{self.sink}/messages", params={"domain": self.domain}) as answer:
-            for message in await answer.json():
-                found[message["to"]].add(message["message_id"])
-        return found
+    async def _has_result(self, http: aiohttp.ClientSession, task_id: str) -> bool:
+        """Whether a task's result is there, and what a manifest tells of is in the store."""
+        async with http.get(f"{self.gateway}/api/v1/tasks/{task_id}/result") as answer:
+            if answer.status != 200 or answer.content_type != "application/json":
+                return answer.status == 200
+            manifest = await answer.json()
+        assert self.outside.bucket, manifest
+        return await self.outside.bucket.has(manifest["objects"])
 
     async def _charges(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
         """The stub's charges of the ledger's orders: `{order_id, amount, refunded, …}`."""
         ours = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
-        async with http.get(f"{self.stub}/charges") as answer:
-            return [charge for charge in await answer.json() if charge["order_id"] in ours]
+        return [charge for charge in await self.outside.charges(http) if charge["order_id"] in ours]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,29 +13,40 @@ from tests.cluster.ledger import Ledger
 pytestmark = pytest.mark.cluster
 
 
-def kill(component: str, container: str) -> Callable[[Stack], str]:
-    """Kills the main process of a tier's first pod with -9."""
-
-    def fault(stack: Stack) -> str:
-        pod = str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
-        stack.kubectl.signal_container(pod, container)
-        return pod
-
-    return fault
+def first(stack: Stack, component: str) -> str:
+    """A tier's first pod."""
+    return str(stack.kubectl.pods(stack.name, component)[0]["metadata"]["name"])
 
 
-FAULTS = {
-    "the cache is killed": kill("cache", "redis"),
-    "the queue is killed": kill("queue", "rabbitmq"),
-    "a worker is killed": kill("worker", "worker"),
-    "a gateway is killed": kill("gateway", "gateway"),
+def busy_worker(stack: Stack) -> str:
+    """A worker with a task in its hands."""
+
+    def look() -> str | None:
+        for pod in stack.kubectl.pods(stack.name, "worker"):
+            name = pod["metadata"]["name"]
+            place = f"/api/v1/namespaces/{stack.kubectl.namespace}/pods/{name}:9090/proxy/inflight"
+            if json.loads(stack.kubectl.run("get", "--raw", place, check=False) or "{}").get("inflight"):
+                return str(name)
+        return None
+
+    return until("a worker is busy", look, 60, every=0.1)
+
+
+FAULTS: dict[str, tuple[str, Callable[[Stack], str]]] = {
+    "the cache is killed": ("redis", lambda stack: first(stack, "cache")),
+    "the queue is killed": ("rabbitmq", lambda stack: first(stack, "queue")),
+    "a busy worker is killed": ("worker", busy_worker),
+    "a gateway is killed": ("gateway", lambda stack: first(stack, "gateway")),
 }
 
 
-@pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS.keys())
-def test_orders_and_tasks_go_on_when(name: str, fault: Callable[[Stack], str], shop: Stack, load: Ledger) -> None:
-    until("a worker runs", lambda: shop.kubectl.pods(shop.name, "worker"), 60)
+@pytest.mark.parametrize(("name", "container", "choose"), [(name, *what) for name, what in FAULTS.items()], ids=FAULTS)
+def test_orders_and_tasks_go_on_when(
+    name: str, container: str, choose: Callable[[Stack], str], shop: Stack, load: Ledger
+) -> None:
     with load.during(name):
-        print(f"    hit {fault(shop)}")
+        pod = choose(shop)
+        shop.kubectl.signal_container(pod, container)
+        print(f"    hit {pod}")
         load.until_acknowledged(200, "since", 120)
         shop.until_ready(90)

@@ -28,7 +28,10 @@ def test_one_member_and_one_queue_node_are_called_what_they_are(alone: Stack) ->
     assert "SingleQueueNode" in durability["message"]
 
 
-@pytest.mark.parametrize("fault", [members.killed, members.deleted], ids=["killed", "its pod is deleted"])
+LOSSES = pytest.mark.parametrize("fault", [members.killed, members.deleted], ids=["killed", "its pod is deleted"])
+
+
+@LOSSES
 def test_the_member_is_lost_and_comes_back(fault: members.Loss, alone: Stack, load: Ledger) -> None:
     alone.until_ready()
     with load.during(fault.__name__):
@@ -37,8 +40,11 @@ def test_the_member_is_lost_and_comes_back(fault: members.Loss, alone: Stack, lo
         alone.until_ready(90)
 
 
-def test_it_comes_back_while_the_operator_is_away(alone: Stack, load: Ledger, operator_away: None) -> None:
-    with load.during("killed, operator away"), members.killed(alone, MEMBER):
+@LOSSES
+def test_it_comes_back_while_the_operator_is_away(
+    fault: members.Loss, alone: Stack, load: Ledger, operator_away: None
+) -> None:
+    with load.during(f"{fault.__name__}, operator away"), fault(alone, MEMBER):
         load.until_acknowledged(200, "since", 120)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.conftest import SINK, STUB, Stack, resource
 from tests.cluster.kubectl import Kubectl, until
 from tests.cluster.load import post_all, read_keys
+from tests.cluster.outside import ABOUT
 from tests.cluster.watching import watched
 
 pytestmark = pytest.mark.cluster
@@ -21,7 +22,6 @@ MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exc
 FEW, MANY = 1500, 6000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and three times as many
 RATE = 100  # reads a second
 ORDERS = 2000
-ABOUT = "Your order "  # begins the subject of an order's mail
 
 
 @pytest.fixture(scope="module")
