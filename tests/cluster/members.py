@@ -38,6 +38,11 @@ def online(stack: Stack) -> int:
     return sum(it["role"] == "member" and it["state"] == "ONLINE" for it in instances)
 
 
+def until_called(stack: Stack, reason: str) -> None:
+    """Waits until DurabilitySatisfied has that reason."""
+    until(f"it is called {reason}", lambda: stack.condition("DurabilitySatisfied")["reason"] == reason, 60)
+
+
 def primary(stack: Stack) -> str:
     """The primary's name as status tells it; empty while there is none."""
     return str(stack.resource()["status"]["database"].get("currentPrimary", ""))
