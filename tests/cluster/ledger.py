@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ from tests.cluster.open_loop import OpenLoop
 from tests.cluster.outside import Outside
 
 STOCK = 1_000_000
-USERS = 10
+USERS, PRODUCTS = 10, 8
 PRICE = Decimal("2.50")
 CANCELS_PER_TASK = 0.1  # nearly every other task is a payment: a fifth of the paid orders is cancelled
 REPORT, SYNC, OF_TASKS = 6, 16, 20  # which of twenty tasks they are
@@ -40,7 +41,7 @@ class Ledger:
     def __init__(self, gateway: str, outside: Outside) -> None:
         self.gateway, self.outside = gateway, outside
         self.run = uuid.uuid4().hex[:8]
-        self.product = f"ledger-{self.run}"
+        self.products = [f"ledger-{self.run}-{number}" for number in range(PRODUCTS)]
         self.domain = f"{self.run}.example"  # of the mails' recipients
         self.users = [f"u-{self.run}-{number}" for number in range(USERS)]
         self.orders: list[Attempt] = []
@@ -122,15 +123,15 @@ class Ledger:
 
     async def _open_shop(self) -> None:
         async with aiohttp.ClientSession() as http:
-            product = Attempt(
-                "/products", {"product_id": self.product, "name": "Ledger", "price": str(PRICE), "stock": STOCK}
-            )
-            await send(http, self.gateway, product)
-            assert product.status == 201, product
+            for product_id in self.products:
+                body = {"product_id": product_id, "name": "Ledger", "price": str(PRICE), "stock": STOCK}
+                await send(http, self.gateway, product := Attempt("/products", body))
+                assert product.status == 201, product
 
     def next_order(self, number: int) -> Attempt:
         """The load's next order; quantities differ so that a sum of them means something."""
-        body = {"user_id": self.users[number % USERS], "product_id": self.product, "quantity": 1 + number % 3}
+        product_id = self.products[number % PRODUCTS]
+        body = {"user_id": self.users[number % USERS], "product_id": product_id, "quantity": 1 + number % 3}
         self.orders.append(attempt := Attempt("/orders", body))
         return attempt
 
@@ -196,14 +197,19 @@ class Ledger:
             acknowledged = {a.answer["order_id"]: a for a in self.orders if a.acknowledged}
             assert set(rows) - set(acknowledged) == set(), "orders that nobody was promised"
             assert set(acknowledged) - set(rows) == set(), "acknowledged orders that are lost"
-            async with http.get(f"{self.gateway}/api/v1/products/{self.product}", headers=FRESH) as answer:
-                assert answer.status == 200, await answer.text()
-                left = (await answer.json())["stock"]
-            kept = [row["quantity"] for row in rows.values() if row["status"] != "CANCELLED"]
-            assert left == STOCK - sum(kept), "stock and orders disagree"
+            sold = Counter[str]()
+            for row in rows.values():
+                sold[row["product_id"]] += row["quantity"] if row["status"] != "CANCELLED" else 0
+            left = {product_id: await self._stock(http, product_id) for product_id in self.products}
+            assert left == {it: STOCK - sold[it] for it in self.products}, "stock and orders disagree"
             cancelled = {a.answer["order_id"] for a in self.cancels if a.acknowledged}
             assert {key for key, row in rows.items() if row["status"] == "CANCELLED"} == cancelled, "cancels disagree"
             await self._until_effects(http)
+
+    async def _stock(self, http: aiohttp.ClientSession, product_id: str) -> int:
+        async with http.get(f"{self.gateway}/api/v1/products/{product_id}", headers=FRESH) as answer:
+            assert answer.status == 200, await answer.text()
+            return int((await answer.json())["stock"])
 
     async def _rows(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
         """Every order of the ledger's users, from the primary."""
