@@ -48,6 +48,7 @@ class Ledger:
         self.mails: list[Attempt] = []
         self.payments: list[Attempt] = []
         self.cancels: list[Attempt] = []
+        self.token = "tok_ok"  # of further payments, for the stub
         self.exports: list[Attempt] = []
         """Reports and syncs: tasks whose effect is their result."""
         self._exported: set[str] = set()
@@ -148,7 +149,7 @@ class Ledger:
                 "order_id": unpaid["order_id"],
                 "amount": unpaid["total_amount"],
                 "currency": "EUR",
-                "method_token": "tok_slow_500",
+                "method_token": self.token,
             }
             self.payments.append(attempt := Attempt("/payments", body))
         else:

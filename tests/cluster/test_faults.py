@@ -44,6 +44,7 @@ FAULTS: dict[str, tuple[str, Callable[[Stack], str]]] = {
 def test_orders_and_tasks_go_on_when(
     name: str, container: str, choose: Callable[[Stack], str], shop: Stack, load: Ledger
 ) -> None:
+    load.token = "tok_slow_500"  # so that a worker is seen with a task in its hands
     with load.during(name):
         pod = choose(shop)
         shop.kubectl.signal_container(pod, container)
