@@ -41,9 +41,12 @@ def up() -> None:
             first_order.place(gateway)
         say(f"gateway: kubectl --namespace {install.NAMESPACE} port-forward service/{install.STACK}-gateway 8080")
     else:
-        first_order.place(first_order.ADDRESSES["gateway"])
-        for name, address in first_order.ADDRESSES.items():
+        for (
+            name,
+            address,
+        ) in first_order.ADDRESSES.items():  # first, as they are what a failed order is looked into with
             say(f"{name}: {address}")
+        first_order.place(first_order.ADDRESSES["gateway"])
     say(f'use it: export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
 
 
