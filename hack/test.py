@@ -156,9 +156,10 @@ def _with_programs(folder: Path) -> dict[str, str]:
 
 
 def _first_failure(commands: list[list[str | Path]], environment: Mapping[str, str]) -> int:
+    environ = {**os.environ, **places.HOMES, **environment}
     for command in commands:
         say(" ".join(Path(word).name if index == 0 else str(word) for index, word in enumerate(command)))
-        done = subprocess.run(command, cwd=places.ROOT, env={**os.environ, **environment}, check=False)
+        done = subprocess.run(command, cwd=places.ROOT, env=environ, check=False)
         if done.returncode:
             return done.returncode
     return 0

@@ -4,6 +4,7 @@ target for each.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -129,6 +130,8 @@ def remove_ours() -> None:
     if theirs.answers():
         kind.delete(theirs)
     places.KUBECONFIG.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something of the user's is in it, or it is not there
+        places.KUBECONFIG.parent.rmdir()
     shutil.rmtree(places.RUN, ignore_errors=True)
 
 
