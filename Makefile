@@ -1,6 +1,8 @@
 # The commands of this project. Each one is a small program under hack/; this file only gives them their names.
 PYTHON ?= python3
 ARGS ?=
+# Compiled modules go to the cache, not beside their sources.
+export PYTHONPYCACHEPREFIX ?= $(or $(HCS_CACHE),$(HOME)/.cache/hcs)/pycache
 
 .DEFAULT_GOAL := help
 .PHONY: help

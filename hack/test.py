@@ -2,7 +2,8 @@
 
 Rungs of one stage run side by side. Each stage needs more than the one before, so a mistake is found where it is
 cheapest; the first stage with a failure ends the climb. A cluster that runs is used, else one is made and removed at
-the end. With CI=true everything starts over, and what a failure left to see is collected into .artifacts/ first.
+the end. With CI=true everything starts over, what a failure left to see is collected into .artifacts/ first, and what
+is still on the machine once all is removed fails the run.
 `python3 -m hack.test unit apiserver` runs only those.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from hack import engine, venv
 from hack.cluster import __main__ as cluster
-from hack.cluster import choice, places, tools
+from hack.cluster import choice, places, remains, tools
 from hack.cluster.console import Refusal, die, say
 from hack.cluster.docker import CommandFailed
 
@@ -156,9 +157,10 @@ def _with_programs(folder: Path) -> dict[str, str]:
 
 
 def _first_failure(commands: list[list[str | Path]], environment: Mapping[str, str]) -> int:
+    environ = {**os.environ, **places.HOMES, **environment}
     for command in commands:
         say(" ".join(Path(word).name if index == 0 else str(word) for index, word in enumerate(command)))
-        done = subprocess.run(command, cwd=places.ROOT, env={**os.environ, **environment}, check=False)
+        done = subprocess.run(command, cwd=places.ROOT, env=environ, check=False)
         if done.returncode:
             return done.returncode
     return 0
@@ -179,12 +181,17 @@ def main(arguments: list[str]) -> int:
         )
     if fresh:
         cluster.remove_ours()
+    before = remains.look() if fresh else None
     found = places.RUN.exists() or places.KUBECONFIG.exists()
     try:
-        return _climb([rung for rung in wanted if rung.name == "lint" or _folders(rung.name)], keep=fresh)
+        code = _climb([rung for rung in wanted if rung.name == "lint" or _folders(rung.name)], keep=fresh)
     finally:
         if fresh or not found:
             cluster.remove_ours()
+    if before is not None and (left := remains.since(before)):
+        print("error: left behind on this machine:\n    " + "\n    ".join(left), flush=True)
+        return code or 1
+    return code
 
 
 def _climb(rungs: Sequence[Rung], *, keep: bool) -> int:

@@ -4,6 +4,7 @@ target for each.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -41,9 +42,12 @@ def up() -> None:
             first_order.place(gateway)
         say(f"gateway: kubectl --namespace {install.NAMESPACE} port-forward service/{install.STACK}-gateway 8080")
     else:
-        first_order.place(first_order.ADDRESSES["gateway"])
-        for name, address in first_order.ADDRESSES.items():
+        for (
+            name,
+            address,
+        ) in first_order.ADDRESSES.items():  # first, as they are what a failed order is looked into with
             say(f"{name}: {address}")
+        first_order.place(first_order.ADDRESSES["gateway"])
     say(f'use it: export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
 
 
@@ -126,6 +130,8 @@ def remove_ours() -> None:
     if theirs.answers():
         kind.delete(theirs)
     places.KUBECONFIG.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something of the user's is in it, or it is not there
+        places.KUBECONFIG.parent.rmdir()
     shutil.rmtree(places.RUN, ignore_errors=True)
 
 

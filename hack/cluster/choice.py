@@ -2,8 +2,10 @@
 
 1. `HCS_KUBECONFIG` names a cluster: it is used, nothing is created, images go to `HCS_REGISTRY`.
 2. Docker answers and can pull a kind node: plain kind, official engine images.
-3. Docker answers and has no registry: everything is built from packages.
+3. Docker answers and has no registry, root on Debian: everything is built from packages.
 4. No Docker, root on Debian: a private daemon, then as 3.
+
+Where none is possible, one line says what would make one so.
 """
 
 from __future__ import annotations
@@ -36,23 +38,39 @@ class External:
 
 
 def docker_only() -> Source:
-    """A daemon to build and run containers with, by ways 2 to 4."""
+    """A daemon to build and run containers with, by ways 2 to 4. Raises Refusal where this machine allows none."""
     if daemon.is_running():
         return Source(daemon.docker(), official=False)
+    builds = host.is_root() and host.is_debian()  # debootstrap and chroot make the base of all images
     theirs = Docker()
     if theirs.answers():
-        official = _official(theirs)
-        say(
-            "using Docker, with official images"
-            if official
-            else "using Docker, which has no registry: images are built from packages"
-        )
-        return Source(theirs, official=official)
-    if host.is_root() and host.is_debian():
+        return _of_theirs(theirs, builds=builds)
+    if builds:
         say("no Docker here: using a private daemon, images are built from packages")
         daemon.start()
         return Source(daemon.docker(), official=False)
     raise Refusal("no Docker daemon answers: install and start Docker, or run this as root on Debian")
+
+
+def _of_theirs(docker: Docker, *, builds: bool) -> Source:
+    """The user's daemon. Whether it can pull the kind node is kept while a cluster runs: asking takes seconds."""
+    known = places.RUN / "registry"
+    official = known.read_text() == "official" if known.exists() else docker.pulls(KIND_NODE)
+    if not official and not builds:
+        known.unlink(missing_ok=True)  # asked anew once there is a registry
+        raise Refusal(
+            f"Docker cannot pull {KIND_NODE}: give it a registry that has it, or run this as root on Debian, where "
+            "images are built from packages"
+        )
+    if not known.exists():
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text("official" if official else "none")
+    say(
+        "using Docker, with official images"
+        if official
+        else "using Docker, which has no registry: images are built from packages"
+    )
+    return Source(docker, official=official)
 
 
 def external() -> External | None:
@@ -66,12 +84,3 @@ def external() -> External | None:
     if not Path(kubeconfig).is_file():
         raise Refusal(f"HCS_KUBECONFIG names no file: {kubeconfig}")
     return External(Path(kubeconfig).absolute(), registry.rstrip("/"))
-
-
-def _official(docker: Docker) -> bool:
-    """Whether the kind node can be pulled; kept while a cluster runs, since a second look would take seconds."""
-    known = places.RUN / "registry"
-    if not known.exists():
-        places.RUN.mkdir(parents=True, exist_ok=True)
-        known.write_text("official" if docker.pulls(KIND_NODE) else "none")
-    return known.read_text() == "official"

@@ -19,6 +19,7 @@ from hack.cluster.docker import Docker
 from hack.cluster.shell import CommandFailed, run, succeeds
 
 PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables"}
+ADDRESSES = "198.18.64.0/18"  # of all its networks; from the benchmark range, which no other machine has
 _PID_FILE = places.RUN / "docker.pid"
 _STATE = places.RUN / "docker"  # containerd's socket and the network namespaces; /run/docker is another daemon's
 _CONTAINERD = _STATE / "containerd" / "containerd.pid"
@@ -64,7 +65,7 @@ def _launch() -> subprocess.Popen[bytes]:
         "--data-root",
         str(places.DOCKER_DATA),
     ]
-    words += ["--exec-root", str(_STATE), "--bridge", "none", "--default-address-pool", "base=198.18.64.0/18,size=24"]
+    words += ["--exec-root", str(_STATE), "--bridge", "none", "--default-address-pool", f"base={ADDRESSES},size=24"]
     words += ["--storage-driver", "overlay2", "--config-file", str(_write_config())]
     if host.lacks_capabilities():
         words += ["--add-runtime", f"bounded={_write_runtime()}", "--default-runtime", "bounded"]

@@ -5,6 +5,7 @@ as a user would.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import time
@@ -44,10 +45,8 @@ class Cluster:
         return run(self.programs / "kubectl", "--kubeconfig", self.kubeconfig, *arguments, stdin=stdin)
 
     def helm(self, *arguments: str | Path, stdin: str | None = None) -> str:
-        """What helm printed. Its caches stay in ours."""
-        folder = places.CACHE / "helm"
-        home = {f"HELM_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
-        return run(self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments, stdin=stdin, env=home)
+        """What helm printed."""
+        return run(self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments, stdin=stdin)
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """One object; an empty one where there is none."""
@@ -60,7 +59,8 @@ class Cluster:
         """The base URL of a Service, on a port of this host for as long as the block runs."""
         command: list[str | Path] = [self.programs / "kubectl", "--kubeconfig", self.kubeconfig]
         command += ["--namespace", namespace, "port-forward", f"service/{service}", f":{port}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forward:
+        environment = {**os.environ, **places.HOMES}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as forward:
             assert forward.stdout is not None
             try:
                 line = forward.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080

@@ -16,7 +16,7 @@ from hack.cluster.shell import run, succeeds
 NAME = "hcs"
 NAMESPACE = "shop"  # the sample stack's, and kubectl's default in our kubeconfig
 NETWORK = "hcs-kind"
-_NODES = f"label=io.x-k8s.kind.cluster={NAME}"
+NODES = f"label=io.x-k8s.kind.cluster={NAME}"
 # On the host: gateway, mail sink, payment stub, object store.
 _PORTS = {30080: 8080, 30081: 8081, 30082: 8082, 30083: 8083}
 
@@ -61,7 +61,7 @@ class Kind:
         """Makes the cluster where it does not answer."""
         if self.answers():
             return
-        if self.docker.containers(_NODES):
+        if self.docker.containers(NODES):
             with step("removing what is left of an earlier cluster"):
                 delete(self.docker)
         with step("making a cluster of three nodes"):
@@ -93,12 +93,12 @@ class Kind:
 
     def nodes(self) -> list[str]:
         """The node containers' names."""
-        return self.docker.run("ps", "--filter", _NODES, "--format", "{{.Names}}").split()
+        return self.docker.run("ps", "--filter", NODES, "--format", "{{.Names}}").split()
 
 
 def delete(docker: Docker) -> None:
     """Removes the cluster's containers, network and kubeconfig; there may be less than all of them."""
-    docker.remove_containers(_NODES)
+    docker.remove_containers(NODES)
     docker.remove_network(NETWORK)
     places.KUBECONFIG.unlink(missing_ok=True)
 

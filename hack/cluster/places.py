@@ -1,6 +1,6 @@
 """Where things are: the project's tree, the cache that outlives a cluster, and the run directory that does not.
 
-Nothing is ever written outside these, but packages that Debian's own tools install.
+Nothing is left outside these, but packages that Debian's own tools install.
 """
 
 from __future__ import annotations
@@ -21,3 +21,10 @@ DOCKER_DATA = CACHE / "docker"  # the private daemon's images
 SCRATCH = CACHE / "tmp"  # build contexts; emptied by the next make
 RUN = CACHE / "run"  # sockets, pid files, logs of what runs now; `make down` removes it
 SOCKET = RUN / "docker.sock"
+# Programs that would keep something in the home folder are told this place for it.
+HOMES = {
+    "KUBECACHEDIR": str(CACHE / "kube"),
+    **{f"HELM_{name}_HOME": str(CACHE / "helm" / name.lower()) for name in ("CACHE", "CONFIG", "DATA")},
+    "PIP_CACHE_DIR": str(CACHE / "pip"),
+    "UV_CACHE_DIR": str(CACHE / "uv-cache"),
+}

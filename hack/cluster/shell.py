@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from hack.cluster import places
+
 Argument = str | Path
 
 
@@ -21,12 +23,14 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
 ) -> str:
-    """What the program printed on stdout. `env` is laid over this process's environment. Raises CommandFailed."""
+    """What the program printed on stdout. `env` is laid over this process's environment, in which programs are told to
+    leave the home folder alone. Raises CommandFailed.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
             words,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **places.HOMES, **(env or {})},
             cwd=cwd,
             input=stdin,
             capture_output=True,

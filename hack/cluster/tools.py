@@ -7,8 +7,10 @@ dependencies collide with those, so they have modules of their own.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +140,20 @@ def _stamp() -> str:
     return "".join(f" -X {name}={value}" for name, value in stamps.items())
 
 
+def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Go is told: its caches and the counters that it keeps of itself are in ours, its settings are the user's."""
+    configuration = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config"
+    return {
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(places.GO_BUILD),
+        "GOMODCACHE": str(places.GO_MODULES),
+        "GOENV": environ.get("GOENV") or str(Path(configuration) / "go" / "env"),
+        "GOFLAGS": "-modcacherw",
+        "GOWORK": "off",
+        "XDG_CONFIG_HOME": str(places.CACHE / "go" / "config"),  # where the counters go
+    }
+
+
 def _build(module: Module, folder: Path) -> None:
     """Builds into a folder beside, renamed once complete: an interrupted build is begun again, from Go's own cache."""
     if not shutil.which("go"):
@@ -145,15 +161,8 @@ def _build(module: Module, folder: Path) -> None:
     unfinished = folder.with_suffix(".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    environment = {
-        "CGO_ENABLED": "0",
-        "GOCACHE": str(places.GO_BUILD),
-        "GOMODCACHE": str(places.GO_MODULES),
-        "GOFLAGS": "-modcacherw",
-        "GOWORK": "off",
-    }
     flags = ["-trimpath", "-ldflags", f"-s -w{_stamp() if module.stamped else ''}", "-o", f"{unfinished}/"]
-    run("go", "build", *flags, *module.packages, cwd=module.folder, env=environment)
+    run("go", "build", *flags, *module.packages, cwd=module.folder, env=go_environment(os.environ))
     for old, new in module.renamed:
         (unfinished / old).rename(unfinished / new)
     unfinished.rename(folder)

@@ -43,7 +43,9 @@ def binary(name: str) -> str:
     cache = Path(os.environ.get("HCS_CACHE") or Path.home() / ".cache" / "hcs") / "bin"
     folders = [os.environ.get("HCS_TEST_PATH", ""), *map(str, sorted(cache.glob("kubernetes-*"))), os.environ["PATH"]]
     found = shutil.which(name, path=os.pathsep.join(folders))
-    assert found, f"{name} is neither in HCS_TEST_PATH nor under {cache} nor on PATH: `make tools` builds it"
+    assert found, (
+        f"{name} is neither in HCS_TEST_PATH nor under {cache} nor on PATH: `make test ARGS=apiserver` builds it"
+    )
     return found
 
 

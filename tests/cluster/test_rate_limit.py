@@ -32,8 +32,10 @@ print(json.dumps(seen))
 
 @pytest.fixture(scope="module")
 def limited(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
-    """A stack whose clients may send 20 requests and then one each 10 s."""
-    limit = {"enabled": True, "capacity": CAPACITY, "refillPerSecond": 1, "key": "ip", "trustedProxies": []}
+    """A stack whose clients may send 20 requests and then one each 10 s: a bucket that two pods shared would still be
+    empty when the second one comes.
+    """
+    limit = {"enabled": True, "capacity": CAPACITY, "refillPerSecond": 0.1, "key": "ip", "trustedProxies": []}
     module_namespace.apply(resource("limited", {"gateway": {"rateLimit": limit}}))
     return reach(module_namespace, "limited")
 
@@ -55,6 +57,8 @@ def test_a_trusted_proxys_header_names_the_client(limited: Stack) -> None:
         lambda: _client(limited, "trusted", count=60, forged=True).get("429", 0) == 0,
         60,
     )
+    seen = _client(limited, "plain", count=60, forged=False)
+    assert seen.get("429", 0) > 0, seen  # the limit is still on
 
 
 def _client(stack: Stack, name: str, *, count: int, forged: bool) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Rows of what holds for every call: keys, syntax, bounds, methods, documents."""
 
+import asyncio
 from typing import Any
 
 from tests.contract.api import Reply, unique
-from tests.contract.rows_write_api import product
+from tests.contract.rows_write_api import order, product
 from tests.contract.table import row
 from tests.contract.world import World
 
@@ -90,6 +91,24 @@ async def sends_another_body_under_its_key(world: World) -> Reply:
     body, key = product(), unique("k")
     await world.api.call("POST", "/products", body, Idempotency_Key=key)
     return await world.api.call("POST", "/products", {**body, "stock": 6}, Idempotency_Key=key)
+
+
+@row(ANY, "request-in-flight", status=409)
+async def sends_the_same_many_times_at_once(world: World) -> Reply:
+    body = order((await world.product()).json["product_id"])
+    # each round makes one order; that all others of a round come only after it is committed happens, of ten surely not
+    replies: list[Reply] = []
+    for _ in range(10):
+        key = unique("k")
+        replies = await asyncio.gather(
+            *(world.api.call("POST", "/orders", body, Idempotency_Key=key) for _ in range(16))
+        )
+        assert len({reply.json["order_id"] for reply in replies if reply.status == 201}) == 1, list(map(str, replies))
+        refused = [reply for reply in replies if reply.status != 201]
+        if refused:
+            assert refused[0].headers["retry-after"] == "1", refused[0]
+            return refused[0]
+    return replies[0]
 
 
 @row("POST /products", 201, "a repeat under its key is the same answer")

@@ -1,8 +1,8 @@
 """Every call of the HTTP API with every answer it states: what to do, and what must come.
 
 A row's `act` makes what the call needs and returns the answer to judge. `STATED` repeats the reference's table; a test
-holds the rows against it, so that none is forgotten. What cannot be brought about from outside is in `UNPROVOKED`,
-with the reason and where it is tested instead.
+holds the rows against it, and all problems of the catalogue against the rows and the refusals, so that none is
+forgotten. What cannot be brought about from outside is in `ELSEWHERE`: the test that has it, and why.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,6 +33,7 @@ class Row:
 
 ROWS: list[Row] = []
 
+HEAD = "HEAD wherever GET"
 STATED: dict[str, set[int | str]] = {
     "POST /products": {201, "product-exists"},
     "GET /products/{product_id}": {200, 304, "product-not-found"},
@@ -54,6 +55,7 @@ STATED: dict[str, set[int | str]] = {
     "GET /tasks/{task_id}/result": {200, "task-not-found", "result-not-found", "not-finished", "task-dead"},
     "GET /openapi/{service}.json": {200},
     "GET /healthz": {200},
+    HEAD: {200},
     "any": {
         "malformed-json", "malformed-idempotency-key", "malformed-token", "route-not-found", "method-not-allowed",
         "body-too-large", "unsupported-media-type", "validation-failed", "idempotency-key-reused",
@@ -61,14 +63,28 @@ STATED: dict[str, set[int | str]] = {
     },
 }  # fmt: skip
 
-UNPROVOKED: dict[tuple[str, int | str], str] = {
-    ("POST /sync", "object-store-not-configured"): "the sample stack has an object store; the async API's own tests",
-    (
-        "GET /tasks/{task_id}/result",
-        "task-dead",
-    ): "reports and syncs die only when a store is away; the async API's tests",
-    ("any", "request-in-flight"): "takes a request that is held half-way; the write API's own tests of races",
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "object-store-not-configured": ("engine/async_api/test_accepting.py", "the sample stack has a store"),
+    "task-dead": ("engine/async_api/test_tasks_end_to_end.py", "reports and syncs die only when the store is away"),
+    "unauthorized": ("unit/worker/test_drain.py", "no call of the API asks who calls; a worker's admin port does"),
+    "forbidden": ("unit/services/test_admin.py", "no call of the API asks who calls"),
+    "rate-limited": ("unit/gateway/test_protection.py", "all tests together stay below the sample stack's limit"),
+    "internal-error": ("unit/services/test_http_conventions.py", "takes a bug"),
+    "bad-gateway": ("unit/gateway/test_proxying.py", "takes a service that drops connections"),
+    "upstream-unavailable": ("unit/gateway/test_proxying.py", "takes a service that is away"),
+    "upstream-timeout": ("unit/gateway/test_proxying.py", "takes a service that does not answer"),
+    "circuit-open": ("unit/gateway/test_protection.py", "takes a service that fails for a while"),
+    "overloaded": ("unit/read_api/test_admission.py", "takes more reads at once than a row sends"),
+    "deadline-exceeded": (
+        "unit/services/test_http_conventions.py",
+        "the gateway's own deadline ends before a service's",
+    ),
+    "consistency-unavailable": ("engine/read_api/test_reads.py", "takes a token of writes that were lost"),
+    "database-unavailable": ("engine/read_api/test_outage.py", "takes a database that is away"),
+    "outcome-unknown": ("unit/services/test_database_errors.py", "takes a commit whose answer is lost"),
+    "queue-unavailable": ("engine/async_api/test_accepting.py", "takes a broker that is away"),
 }
+"""By slug: a test below tests/, and why no call from outside can have it."""
 
 
 def row(call: str, expected: int | str, note: str = "", *, status: int | None = None) -> Callable[[Act], Act]:

@@ -4,13 +4,13 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contract import rows_async_api, rows_everywhere, rows_read_api, rows_write_api
+from tests.contract import rows_async_api, rows_everywhere, rows_head, rows_read_api, rows_write_api
 from tests.contract.api import Api
 from tests.contract.table import ROWS, Row
 from tests.contract.world import World
 
 pytestmark = pytest.mark.cluster
-MODULES = (rows_async_api, rows_everywhere, rows_read_api, rows_write_api)
+MODULES = (rows_async_api, rows_everywhere, rows_head, rows_read_api, rows_write_api)
 BASE = os.environ.get("HCS_GATEWAY_URL", "http://127.0.0.1:8080")
 
 

@@ -147,10 +147,6 @@ async def current_states(rows: Sequence[OutboxRow], reader: Connection) -> list[
     return changes
 
 
-def _named(rows: Sequence[OutboxRow], what: str) -> list[str]:
-    return sorted({name for row in rows for name in row.payload.get(what, ())})
-
-
 async def _rows_of(reader: Connection, sql: str, keys: Sequence[Any]) -> list[dict[str, Any]]:
     if not keys:
         return []

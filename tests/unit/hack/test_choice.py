@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hack import test as ladder
 from hack.cluster import __main__ as cluster
-from hack.cluster import choice, daemon, install, kind, loading, places, tools
+from hack.cluster import choice, daemon, install, kind, loading, places, remains, tools
 from hack.cluster.console import Refusal
 from hack.cluster.docker import Docker
 
@@ -63,6 +63,7 @@ def removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(places, "KUBECONFIG", tmp_path / "none")
     monkeypatch.setattr(tools, "clients", lambda: tmp_path)
     monkeypatch.setattr(Docker, "answers", lambda _: False)
+    monkeypatch.setattr(remains, "look", dict)
     monkeypatch.setattr(daemon, "stop", lambda: told.append("the private daemon"))
     monkeypatch.setattr(install, "uninstall", lambda _: told.append("what is in the user's cluster"))
     return told

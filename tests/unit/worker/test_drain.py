@@ -66,7 +66,7 @@ async def test_a_further_drain_moves_the_end(drain: Drain, consuming: Consuming)
 async def test_without_the_token_nothing_is_drained(drain: Drain, consuming: Consuming) -> None:
     with pytest.raises(Problem) as refused:
         await drain.drain_route(request({"ttl_seconds": 5}, token="another"))
-    assert refused.value.status == 401
+    assert (refused.value.status, refused.value.slug) == (401, "unauthorized")
     assert not consuming.paused
 
 
