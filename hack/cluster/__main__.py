@@ -42,10 +42,8 @@ def up() -> None:
             first_order.place(gateway)
         say(f"gateway: kubectl --namespace {install.NAMESPACE} port-forward service/{install.STACK}-gateway 8080")
     else:
-        for (
-            name,
-            address,
-        ) in first_order.ADDRESSES.items():  # first, as they are what a failed order is looked into with
+        # Before the order: they are what a failed one is looked into with.
+        for name, address in first_order.ADDRESSES.items():
             say(f"{name}: {address}")
         first_order.place(first_order.ADDRESSES["gateway"])
     say(f'use it: export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
