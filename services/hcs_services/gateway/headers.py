@@ -26,7 +26,7 @@ SERVED_BY = b"x-served-by"
 WRITTEN_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id", SERVED_BY})
 WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 VIA = "1.1 hcs-gateway"
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKENS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:)*")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -57,6 +57,8 @@ def flaw(version: tuple[int, int], status: int, headers: RawHeaders) -> str | No
 
     The client's parser forgives servers much that must not go on: then the next one would read another message.
     """
+    headers = list(headers)
+    names = b"".join([name + b":" for name, _ in headers])  # judged all at once: every answer passes here
     codings = [value.lower() for name, value in headers if name.lower() == b"transfer-encoding"]
     if version not in {(1, 0), (1, 1)}:
         return "the version is neither HTTP/1.1 nor HTTP/1.0"
@@ -64,7 +66,7 @@ def flaw(version: tuple[int, int], status: int, headers: RawHeaders) -> str | No
         return f"{status} is no final status"  # 101 too: nothing was offered to switch to
     if codings and (codings != [b"chunked"] or version == (1, 0)):
         return "the only transfer coding is chunked, and only in HTTP/1.1"
-    if any(not _TOKEN.fullmatch(name) or _CONTROL.search(value) for name, value in headers):
+    if not _TOKENS.fullmatch(names) or _CONTROL.search(b" ".join([value for _, value in headers])):
         return "a field's name is no token, or its value holds a control character"
     return None
 
@@ -75,7 +77,7 @@ def to_client(headers: RawHeaders, upstream: str, status: int) -> list[tuple[byt
     dropped = HOP_BY_HOP | WRITTEN_BY_THE_SERVER | _named_by_connection(headers)
     if status in WITHOUT_BODY or any(name == b"transfer-encoding" for name, _ in headers):
         dropped |= {b"content-length"}
-    kept = [(name, value) for name, value in headers if name not in dropped]
+    kept = [(name, value) for name, value in headers if _dashed(name) not in dropped]
     return [*kept, (SERVED_BY, upstream.encode())]
 
 
@@ -86,7 +88,7 @@ def values(headers: RawHeaders, name: bytes) -> list[str]:
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
     lines = [value for name, value in headers if name == b"connection"]
-    return frozenset(token.strip().lower() for line in lines for token in line.split(b",")) if lines else frozenset()
+    return frozenset(_dashed(token.strip().lower()) for line in lines for token in line.split(b","))
 
 
 def _dashed(name: bytes) -> bytes:

@@ -81,6 +81,12 @@ HOPS = [
         HOP_BY_HOP,
     ),
     Case(
+        "Connection names a field with an underscore",
+        GET + b"Connection: X_Hop\r\nX_Hop: 1\r\nX-Note: a\r\n\r\n",
+        got(b"x-note: a"),
+        "RFC 9110 §7.6.1",
+    ),
+    Case(
         "Connection names the length",
         POST + b"Connection: Content-Length\r\nContent-Length: 3\r\n\r\nabc",
         Forwarded((goes_on("POST /api/v1/orders", body=b"abc"),)),
