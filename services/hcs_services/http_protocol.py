@@ -1,16 +1,19 @@
 """Uvicorn's HTTP/1.1 protocol with the bounds of a public door; every tier listens with it.
 
 httptools parses strictly (it refuses a message with both Content-Length and Transfer-Encoding, bad chunks, bad tokens),
-but uvicorn sets no bound on a header's size or on the time it takes, answers errors as plain text, and may write an
-error into the middle of an answer under way. Here: header over 16 KiB → 431, header or first byte too slow → 408 or a
-silent close, malformed → 400, all as problem documents; then the sending side is closed and what still arrives is
-discarded for a moment, because closing with unread input makes the kernel reset the connection, and the caller would
-lose the answer. An error that comes while an answer is under way closes the connection without another word.
+but it takes other versions than 1.0 and 1.1, hands trailers on as if they were headers, skips the body of a request
+that asks for an upgrade, and leaves blanks behind a value. Uvicorn drops a target's fragment and authority, sets no
+bound on a header's size, on the time it takes or on the requests that wait, answers errors as plain text, and may write
+an error into the middle of an answer under way. Here: header over 16 KiB → 431, header or first byte too slow → 408 or
+a silent close, malformed or ambiguous → 400, all as problem documents; then the sending side is closed and what still
+arrives is discarded for a moment, because closing with unread input makes the kernel reset the connection, and the
+caller would lose the answer. An error that comes while an answer is under way closes the connection without a word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextvars import copy_context
 from enum import Enum, auto
 from http import HTTPStatus
@@ -29,6 +32,10 @@ HEADER_SECONDS = 10.0
 """From a connection's (or a further request's) first moment to the end of the header."""
 BODY_SECONDS = 30.0
 """From there to the end of the body; applications wait less, this is for bodies that nobody reads."""
+MAX_PIPELINED = 64
+"""Requests of one connection that wait for the answer to an earlier one."""
+FRAMING_RATIO = 8
+"""Bytes of chunk sizes and extensions for each byte of a body, beyond MAX_HEADER; chunks of one byte need 5."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 
@@ -38,6 +45,9 @@ REFUSED = Counter(
     ["reason"],
 )
 log = structlog.get_logger(__name__)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_VERSIONS = frozenset({"1.0", "1.1"})
+_SCHEMES = frozenset({b"http", b"https"})
 
 
 class _Phase(Enum):
@@ -54,6 +64,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._phase = _Phase.BETWEEN
         self._head_bytes = 0  # parsed fields of this header
         self._head_received = 0  # bytes of this header in reads that ended within it
+        self._body_bytes = 0  # of this request's body, without its framing
+        self._body_received = 0  # bytes of this request in reads that ended within its body
         self._timer: asyncio.TimerHandle | None = None
         self._received_any = False
         self._began = False  # whether a message began within the read at hand
@@ -83,12 +95,20 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._arm(HEADER_SECONDS)
         before, self._began = self._phase, False
         self._feed(data)
-        if self._phase is _Phase.HEAD and not self._refused:
+        if not self._refused:
+            self._count(len(data), before)
+        self._keep_alive()
+
+    def _count(self, received: int, before: _Phase) -> None:
+        if self._phase is _Phase.HEAD:
             if not (self._began and before is _Phase.BODY):  # else the read holds an unknown part of the last body
-                self._head_received += len(data)
+                self._head_received += received
             if max(self._head_received, self._head_bytes) > MAX_HEADER:
                 self._refuse(_too_large())
-        self._keep_alive()
+        elif self._phase is _Phase.BODY and before is _Phase.BODY and not self._began:
+            self._body_received += received
+            if self._body_received - self._body_bytes > MAX_HEADER + FRAMING_RATIO * self._body_bytes:
+                self._refuse(problem("malformed-request", "The chunks' framing is out of proportion to the body."))
 
     def _feed(self, data: bytes) -> None:
         while data:
@@ -109,7 +129,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Count the header from here."""
         self._phase, self._began = _Phase.HEAD, True
         self._arm(HEADER_SECONDS)
-        self._head_bytes = self._head_received = 0
+        self._head_bytes = self._head_received = self._body_bytes = self._body_received = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -118,9 +138,17 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a field as it is on the wire: name, colon, blank, value, CRLF."""
+        """Count a field as it is on the wire: name, colon, blank, value, CRLF; keep it unless it is a trailer."""
         self._head_bytes += len(name) + len(value) + 4
-        super().on_header(name, value)
+        if self._phase is _Phase.HEAD:
+            super().on_header(name, value.rstrip(b" \t"))
+        elif self._head_bytes > MAX_HEADER:
+            raise _too_large()
+
+    def on_body(self, body: bytes) -> None:
+        """Count the body apart from its framing."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Judge the whole header before the application sees anything of it; an exception ends the parsing."""
@@ -130,6 +158,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEADER:
             raise _too_large()
         self._check_framing()
+        self._check_target()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise problem("overloaded", f"More than {MAX_PIPELINED} requests wait for an answer.")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -140,14 +171,33 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _check_framing(self) -> None:
         version = self.parser.get_http_version()
-        hosts = [value for name, value in self.headers if name == b"host"]
-        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if len(hosts) > 1 or (not hosts and version != "1.0"):
-            raise problem("malformed-request", "A request has exactly one Host.")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        if version not in _VERSIONS:
+            raise problem("malformed-request", "The version is neither HTTP/1.1 nor HTTP/1.0.")
         if codings and (codings != [b"chunked"] or version == "1.0"):
             raise problem("malformed-request", "The only transfer coding is chunked, and only in HTTP/1.1.")
-        if codings and any(name == b"content-length" for name, _ in self.headers):
+        if codings and lengths:
             raise problem("malformed-request", "A request has Content-Length or Transfer-Encoding, not both.")
+        if self.parser.should_upgrade() and (codings or any(value.strip(b"0") for value in lengths)):
+            # the parser takes what follows the header for the next protocol's, and the next protocol is HTTP/1.1 again
+            raise problem("malformed-request", "A request that asks for an upgrade has no body.")
+
+    def _check_target(self) -> None:
+        """Let a target through only if nothing of it is lost: what is judged here is what the next server gets."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise problem("malformed-request", "A request has exactly one Host.")
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            raise problem("malformed-request", "Host is a name or an address, with or without a port.")
+        if b"#" in self.url:
+            raise problem("malformed-request", "A request's target has no fragment.")
+        if self.url.startswith(b"/") or (self.url == b"*" and self.parser.get_method() == b"OPTIONS"):
+            return
+        scheme, _, rest = self.url.partition(b"://")
+        authority = rest.partition(b"/")[0].lower()
+        if scheme.lower() not in _SCHEMES or [authority] != [host.lower() for host in hosts]:
+            raise problem("malformed-request", "A request's target is a path, or a URL of the host that Host names.")
 
     # time
 

@@ -5,6 +5,7 @@ connection (RFC 9110, 7.6.1, with those that `Connection` names), framing (writt
 forwarding fields, which only the gateway may write.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
@@ -25,6 +26,8 @@ SERVED_BY = b"x-served-by"
 WRITTEN_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id", SERVED_BY})
 WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 VIA = "1.1 hcs-gateway"
+_TOKENS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:)*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class MalformedHeader(Exception):
@@ -38,7 +41,7 @@ def to_upstream(headers: RawHeaders, client: Client, own: Mapping[str, str]) -> 
     """
     headers = list(headers)
     dropped = HOP_BY_HOP | WRITTEN_BY_THE_GATEWAY | _named_by_connection(headers)
-    forwarded = [(name.decode(), _text(name, value)) for name, value in headers if name not in dropped]
+    forwarded = [(name.decode(), _text(name, value)) for name, value in headers if _dashed(name) not in dropped]
     forwarded += own.items()
     forwarded += [
         ("X-Forwarded-For", ", ".join(map(str, client.chain))),
@@ -49,13 +52,32 @@ def to_upstream(headers: RawHeaders, client: Client, own: Mapping[str, str]) -> 
     return forwarded
 
 
-def to_client(headers: RawHeaders, upstream: str) -> list[tuple[bytes, bytes]]:
-    """Return an answer's header for the client; Content-Length stays, unless the message was chunked."""
+def flaw(version: tuple[int, int], status: int, headers: RawHeaders) -> str | None:
+    """What is wrong with an answer's header; None if it is sound.
+
+    The client's parser forgives servers much that must not go on: then the next one would read another message.
+    """
+    headers = list(headers)
+    names = b"".join([name + b":" for name, _ in headers])  # judged all at once: every answer passes here
+    codings = [value.lower() for name, value in headers if name.lower() == b"transfer-encoding"]
+    if version not in {(1, 0), (1, 1)}:
+        return "the version is neither HTTP/1.1 nor HTTP/1.0"
+    if not 200 <= status <= 599:
+        return f"{status} is no final status"  # 101 too: nothing was offered to switch to
+    if codings and (codings != [b"chunked"] or version == (1, 0)):
+        return "the only transfer coding is chunked, and only in HTTP/1.1"
+    if not _TOKENS.fullmatch(names) or _CONTROL.search(b" ".join([value for _, value in headers])):
+        return "a field's name is no token, or its value holds a control character"
+    return None
+
+
+def to_client(headers: RawHeaders, upstream: str, status: int) -> list[tuple[bytes, bytes]]:
+    """Return an answer's header for the client; Content-Length stays, unless the message was chunked or has no body."""
     headers = [(name.lower(), value) for name, value in headers]
     dropped = HOP_BY_HOP | WRITTEN_BY_THE_SERVER | _named_by_connection(headers)
-    if any(name == b"transfer-encoding" for name, _ in headers):
+    if status in WITHOUT_BODY or any(name == b"transfer-encoding" for name, _ in headers):
         dropped |= {b"content-length"}
-    kept = [(name, value) for name, value in headers if name not in dropped]
+    kept = [(name, value) for name, value in headers if _dashed(name) not in dropped]
     return [*kept, (SERVED_BY, upstream.encode())]
 
 
@@ -66,7 +88,12 @@ def values(headers: RawHeaders, name: bytes) -> list[str]:
 
 def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
     lines = [value for name, value in headers if name == b"connection"]
-    return frozenset(token.strip().lower() for line in lines for token in line.split(b",")) if lines else frozenset()
+    return frozenset(_dashed(token.strip().lower()) for line in lines for token in line.split(b","))
+
+
+def _dashed(name: bytes) -> bytes:
+    """The name as a server sees it that makes variables of fields (RFC 3875, 4.1.18): `_` is `-` to it."""
+    return name.replace(b"_", b"-")
 
 
 def _text(name: bytes, value: bytes) -> str:

@@ -118,8 +118,8 @@ class Proxy:
     async def _forward(self, exchange: Exchange, route: RouteConfig, call: Call) -> None:
         answer = await self.caller.call(route, call)
         try:
-            fields = headers.to_client(answer.response.raw_headers, route.upstream)
-            await exchange.start(answer.response.status, fields)
+            status = answer.response.status
+            await exchange.start(status, headers.to_client(answer.response.raw_headers, route.upstream, status))
             await _stream(answer, exchange)
         except (aiohttp.ClientError, TimeoutError) as error:
             # No last chunk is sent, so the server closes the connection: the client sees that the answer is not whole.

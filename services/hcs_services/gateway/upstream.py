@@ -3,14 +3,18 @@
 An endpoint that leaves DNS takes no new call; its pool is closed when its last call has ended.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 import aiohttp
 import structlog
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from hcs_services.gateway import headers
 from hcs_services.gateway.balance import choose
 from hcs_services.gateway.ejection import Ejections
 from hcs_services.gateway.retry import Failure, RetryBudget
@@ -59,6 +63,43 @@ class CallFailed(Exception):
         self.failure = failure
 
 
+class _SoundResponse(aiohttp.ClientResponse):
+    """A response whose header has no flaw; else an error, and the connection serves no other request."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        await super().start(connection)
+        flaw = headers.flaw(self.version or (0, 0), self.status, self.raw_headers)
+        if flaw is not None:
+            if protocol is not None:
+                protocol.close()  # by now it may be back in the pool: the whole body can have come with the header
+            raise aiohttp.ClientPayloadError(flaw)
+        if protocol is not None and protocol.closed is not None and not self.content.is_eof():
+            self._follow(protocol, protocol.closed)
+        return self
+
+    def _follow(self, protocol: ResponseHandler, closed: asyncio.Future[None]) -> None:
+        """Let a body fail that is malformed further on: aiohttp closes the connection and leaves its reader waiting."""
+
+        def lost(_closed: asyncio.Future[None]) -> None:
+            if isinstance(protocol.exception(), HttpProcessingError) and not self.content.is_eof():
+                self.content.set_exception(aiohttp.ClientPayloadError("the body is malformed"))
+
+        def whole() -> None:
+            closed.remove_done_callback(lost)
+
+        closed.remove_done_callback(_seen)  # one is enough for all answers on this connection
+        closed.add_done_callback(_seen)
+        closed.add_done_callback(lost)
+        self.content.on_eof(whole)
+
+
+def _seen(closed: asyncio.Future[None]) -> None:
+    """Look at how a connection ended, lest asyncio report that nobody did."""
+    if not closed.cancelled():
+        closed.exception()
+
+
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Turn aiohttp's errors into ours where they arise.
 
@@ -87,6 +128,7 @@ class Endpoint:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             auto_decompress=False,
+            response_class=_SoundResponse,
             middlewares=(_once,),
             max_line_size=MAX_FIELD_BYTES,
             max_field_size=MAX_FIELD_BYTES,

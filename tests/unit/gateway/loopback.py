@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -170,6 +171,11 @@ class Got:
         return str(self.problem["type"]).removeprefix("/problems/")
 
 
+@functools.cache
+def _settings() -> Settings:
+    return Settings(tier="gateway")
+
+
 @contextlib.asynccontextmanager
 async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: Any) -> AsyncIterator[Door]:
     """Run services of one upstream, `write-api`, and a gateway in front of them. `also_dns`: addresses without a pod."""
@@ -190,7 +196,7 @@ async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: An
             raise NoAnswer(host)
         return frozenset(addresses)
 
-    settings = Settings(tier="gateway")
+    settings = _settings()
     tier = assemble(GatewayConfig.model_validate(document), settings, resolve, look_every=LOOK_EVERY)
     background = Background()
     await tier.start(background)

@@ -78,6 +78,7 @@ def test_an_answer_keeps_its_fields_but_those_of_its_connection() -> None:
             (b"X-Served-By", b"me"),
         ],
         "read-api",
+        200,
     )
     assert fields == [
         (b"etag", b'"7"'),
@@ -89,5 +90,5 @@ def test_an_answer_keeps_its_fields_but_those_of_its_connection() -> None:
 
 
 def test_a_chunked_answer_has_no_length() -> None:
-    fields = headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"2")], "read-api")
+    fields = headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"2")], "read-api", 200)
     assert fields == [(b"x-served-by", b"read-api")]
