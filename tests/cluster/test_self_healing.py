@@ -26,12 +26,12 @@ def settled(shop: Stack) -> Pods:
     shop.until_ready()
     shop.until_condition("Reconciling", "False", 180)
 
-    def still() -> Pods | None:
+    def still() -> bool:
         before = _pods(shop)
         time.sleep(STILL_SECONDS)
-        return before if before == _pods(shop) else None
+        return before == _pods(shop)
 
-    until(f"the same pods for {STILL_SECONDS} s", lambda: bool(still()), 120)
+    until(f"the same pods for {STILL_SECONDS} s", still, 120)
     return _pods(shop)
 
 
