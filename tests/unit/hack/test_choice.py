@@ -1,14 +1,15 @@
-"""A cluster of the user's is used only as told, and is never what faults are tried on."""
+"""Which way is taken, and that a cluster of the user's is used only as told and is never what faults are tried on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hack import test as ladder
 from hack.cluster import __main__ as cluster
-from hack.cluster import choice, daemon, install, kind, loading, places, tools
+from hack.cluster import choice, daemon, host, install, kind, loading, places, tools
 from hack.cluster.console import Refusal
 from hack.cluster.docker import Docker
 
@@ -41,6 +42,78 @@ def test_a_kubeconfig_that_is_not_there_is_named(kubeconfig: Path) -> None:
     kubeconfig.unlink()
     with pytest.raises(Refusal, match="names no file"):
         choice.external()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What `make up` finds."""
+
+    docker: bool = False
+    registry: bool = False
+    root: bool = False
+    debian: bool = False
+    private: bool = False  # our own daemon runs already
+
+    def play(self, patch: pytest.MonkeyPatch, run: Path) -> list[str]:
+        """Has the code find this; answers what it does to the machine."""
+        done: list[str] = []
+        patch.setattr(places, "RUN", run)
+        patch.setattr(daemon, "is_running", lambda: self.private)
+        patch.setattr(daemon, "start", lambda: done.append("started a daemon"))
+        patch.setattr(Docker, "answers", lambda _: self.docker)
+        patch.setattr(Docker, "pulls", lambda _, __: self.registry)
+        patch.setattr(host, "is_root", lambda: self.root)
+        patch.setattr(host, "is_debian", lambda: self.debian)
+        return done
+
+
+@pytest.mark.parametrize(
+    ("machine", "official", "private", "started"),
+    [
+        (Machine(docker=True, registry=True), True, False, False),
+        (Machine(docker=True, registry=True, root=True, debian=True), True, False, False),
+        (Machine(docker=True, root=True, debian=True), False, False, False),
+        (Machine(root=True, debian=True), False, True, True),
+        (Machine(docker=True, registry=True, root=True, debian=True, private=True), False, True, False),
+    ],
+    ids=["a registry", "a registry, as root on Debian", "no registry", "no Docker", "a private daemon runs already"],
+)
+def test_the_first_way_that_the_machine_allows_is_taken(
+    machine: Machine, official: bool, private: bool, started: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = machine.play(monkeypatch, tmp_path / "run")
+    docker = daemon.docker() if private else Docker()
+    assert choice.docker_only() == choice.Source(docker, official=official)
+    assert done == (["started a daemon"] if started else [])
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (Machine(), "no Docker daemon answers: install and start Docker, or run this as root on Debian"),
+        (Machine(root=True), "no Docker daemon answers"),
+        (Machine(debian=True), "no Docker daemon answers"),
+        (Machine(docker=True), f"Docker cannot pull {choice.KIND_NODE}: .* or run this as root on Debian"),
+        (Machine(docker=True, root=True), "Docker cannot pull"),
+        (Machine(docker=True, debian=True), "Docker cannot pull"),
+    ],
+)
+def test_where_no_way_is_open_one_line_says_what_is_missing(
+    machine: Machine, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = machine.play(monkeypatch, tmp_path / "run")
+    with pytest.raises(Refusal, match=words) as refusal:
+        choice.docker_only()
+    assert "\n" not in str(refusal.value)
+    assert done == []
+
+
+def test_a_registry_that_was_mended_after_a_refusal_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(docker=True).play(monkeypatch, tmp_path / "run")
+    with pytest.raises(Refusal):
+        choice.docker_only()
+    Machine(docker=True, registry=True).play(monkeypatch, tmp_path / "run")
+    assert choice.docker_only().official
 
 
 @pytest.mark.parametrize("arguments", [[], ["cluster"]])
