@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION, definition
+from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION
 from hcs_operator.api.spec import Stack, StackSpec, parse_stack
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import Refused
@@ -219,9 +219,3 @@ async def test_the_scale_subresource_is_the_count_of_workers(kube: Client, names
     await kube._request("PUT", path, body={**scale, "spec": {"replicas": 5}})
     stack = await kube._request("GET", path.removesuffix("/scale"))
     assert stack["spec"]["workers"]["replicas"] == 5
-
-
-async def test_one_line_tells_the_story(kube: Client, namespace: str) -> None:
-    columns = definition()["spec"]["versions"][0]["additionalPrinterColumns"]
-    names = [column["name"] for column in columns if not column.get("priority")]
-    assert names == ["Ready", "Phase", "Primary", "Workers", "Replicas", "Queue", "Hit rate", "Age"]
