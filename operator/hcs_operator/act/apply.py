@@ -34,6 +34,8 @@ class Refusal:
 class Record:
     """What is remembered of one stack's documents from look to look; a restarted operator does without."""
 
+    uid: str = ""
+    """The stack's: one of the same name that is made later has lost nothing."""
     refused: dict[Child, Refusal] = field(default_factory=dict)
     known: set[Child] = field(default_factory=set)
     """Objects that were there: one that is missing was deleted by somebody else."""

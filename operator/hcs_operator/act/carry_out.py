@@ -132,7 +132,11 @@ _PARTS = (_mounts, _children, _database, _counts)
 
 
 def _record(hands: Hands, stack: Stack) -> Record:
-    return hands.records.setdefault(Key(stack.namespace, stack.name), Record())
+    key = Key(stack.namespace, stack.name)
+    record = hands.records.get(key)
+    if record is None or record.uid != stack.uid:
+        record = hands.records[key] = Record(stack.uid)
+    return record
 
 
 def _placed(stack: Stack, child: Child) -> tuple[str, str, str]:

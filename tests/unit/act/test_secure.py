@@ -95,6 +95,18 @@ async def test_one_that_is_deleted_is_made_again_and_one_event_says_so(bench: Be
     assert len(_healed(bench)) == 1, "told once"
 
 
+async def test_a_stack_made_again_between_two_looks_heals_nothing(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    for ref, document in list(bench.cluster.objects.items()):
+        if ref.kind != "Event":
+            await bench.cluster.delete(ref, document["metadata"]["uid"])
+    bench.stack({})
+    await bench.look(times=3)
+    assert {"Secret", "Service"} <= bench.kinds()
+    assert _healed(bench) == []
+
+
 async def test_a_renewal_by_date_heals_nothing(bench: Bench) -> None:
     bench.stack({})
     await bench.look(times=3)
