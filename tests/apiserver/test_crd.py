@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import yaml
 
-from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION, definition
+from hcs_operator.api.crd import GROUP, KIND, PLURAL, VERSION
 from hcs_operator.api.spec import Stack, StackSpec, parse_stack
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import Refused
 from hcs_operator.kube.port import STATUS
+from hcs_operator.kube.resources import RESOURCES
+
+from .stage import ROOT
 
 pytestmark = pytest.mark.apiserver
 
+EXAMPLES = ROOT / "examples"
 STORE = {"bucket": "shop", "endpoint": "http://s3:8083", "secretRef": {"name": "store"}}
 
 
@@ -211,6 +216,32 @@ async def test_a_misspelt_field_is_refused_by_who_asks_for_strictness(kube: Clie
         )
 
 
+def _examples() -> list[Any]:
+    """Each document of examples/, by file and kind; the values of the sample stack's chart as the stack they make."""
+    found = [
+        pytest.param(document, id=f"{path.name}: {document['kind']} {document['metadata']['name']}")
+        for path in (EXAMPLES / "minimal.yaml", EXAMPLES / "production.yaml", EXAMPLES / "samples.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+    ]
+    values = yaml.safe_load((EXAMPLES / "shop.yaml").read_text())
+    return [*found, pytest.param(resource("", values["spec"]), id="shop.yaml")]
+
+
+@pytest.mark.parametrize("document", _examples())
+async def test_an_example_is_taken_as_it_stands(kube: Client, namespace: str, document: Mapping[str, Any]) -> None:
+    metadata = {**document["metadata"], "namespace": namespace}
+    strictly = [("fieldValidation", "Strict"), ("dryRun", "All")]
+    path = RESOURCES[document["kind"]].path(namespace)
+    stored = await kube._request("POST", path, query=strictly, body={**document, "metadata": metadata})
+    if document["kind"] == KIND:
+        assert isinstance(parse_stack(stored), Stack)
+
+
+def test_every_example_is_tried() -> None:
+    tried = {parameter.id.partition(":")[0] for parameter in _examples()}
+    assert tried == {path.name for path in EXAMPLES.glob("*.yaml")}
+
+
 async def test_the_scale_subresource_is_the_count_of_workers(kube: Client, namespace: str) -> None:
     await kube.create(resource(namespace, {"autoscaling": {"mode": "Off"}, "workers": {"replicas": 2}}))
     path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/shop/scale"
@@ -219,9 +250,3 @@ async def test_the_scale_subresource_is_the_count_of_workers(kube: Client, names
     await kube._request("PUT", path, body={**scale, "spec": {"replicas": 5}})
     stack = await kube._request("GET", path.removesuffix("/scale"))
     assert stack["spec"]["workers"]["replicas"] == 5
-
-
-async def test_one_line_tells_the_story(kube: Client, namespace: str) -> None:
-    columns = definition()["spec"]["versions"][0]["additionalPrinterColumns"]
-    names = [column["name"] for column in columns if not column.get("priority")]
-    assert names == ["Ready", "Phase", "Primary", "Workers", "Replicas", "Queue", "Hit rate", "Age"]

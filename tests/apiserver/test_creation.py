@@ -1,11 +1,16 @@
 """From one resource to a stack: all its children, in order, and nothing of anybody else's."""
 
+import os
+import re
+import subprocess
+
 import pytest
 
 from hcs_operator.decide.renewal import RENEWED
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
 
+from .control_plane import binary
 from .stage import Stage
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
@@ -28,6 +33,51 @@ async def test_one_resource_becomes_a_ready_stack_with_all_its_children(stage: S
     assert {name for name in children if name.startswith("Secret/")} == {
         f"Secret/shop-{part}" for part in ("database", "cache", "queue", "tokens", "ca", "db-tls")
     }
+
+
+async def test_one_line_of_kubectl_tells_the_story(stage: Stage) -> None:
+    stage.operator()
+    await stage.create()
+    await stage.ready()
+    reads = {"hits": 0, "misses": 0}
+
+    async def filled() -> bool:
+        reads["hits"], reads["misses"] = reads["hits"] + 9, reads["misses"] + 1
+        with stage.world.change() as world:
+            world["reads"] = reads
+        return bool(_line(stage)["HIT RATE"])
+
+    await stage.until(filled, 90, "reads are in the line")
+    line = _line(stage)
+    assert line.pop("AGE").endswith(("s", "m"))
+    assert line.pop("MESSAGE").startswith("Writes, reads and tasks work")
+    assert line == {
+        "NAME": "shop",
+        "READY": "True",
+        "PHASE": "Running",
+        "PRIMARY": "shop-db-0-0",
+        "WORKERS": "1",
+        "REPLICAS": "1",
+        "QUEUE": "0",
+        "HIT RATE": "90%",
+    }
+
+
+def _line(stage: Stage) -> dict[str, str]:
+    """What `kubectl get hcs -o wide` prints of the one stack, by column."""
+    command = [binary("kubectl"), f"--kubeconfig={stage.plane.kubeconfig('player')}", f"--namespace={stage.namespace}"]
+    told = subprocess.run(
+        [*command, "get", "hcs", "-o", "wide"],
+        env={**os.environ, "KUBECACHEDIR": str(stage.folder / "kubectl")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    header, line = told.stdout.splitlines()
+    starts = [found.start() for found in re.finditer(r"(?<!\S)\S+(?: \S+)*", header)]
+    ends = [*starts[1:], max(len(header), len(line))]
+    return {header[start:end].strip(): line[start:end].strip() for start, end in zip(starts, ends, strict=True)}
 
 
 async def test_a_start_warns_of_nothing_and_tells_no_pod_of_its_secrets(stage: Stage) -> None:

@@ -2,14 +2,11 @@
 
 import asyncio
 import copy
-import time
 from typing import Any
 
 import pytest
 
-from hcs_operator.decide.renewal import RENEWED
 from hcs_operator.kube.port import Ref
-from hcs_operator.observe.pods import pod_view, seconds_of
 
 from .kubelet import Kubelet
 from .stage import Stage
@@ -31,43 +28,6 @@ async def test_deleted_children_come_back_with_an_event(stage: Stage) -> None:
     await stage.until(back, 20, "the children are back")
     await stage.ready()
     await stage.announced("Healed", "Service shop-primary was deleted and is made again")
-
-
-async def test_a_secret_made_anew_is_told_to_the_kubelets_of_the_pods_that_mount_it_and_restarts_none(
-    stage: Stage,
-) -> None:
-    stage.operator()
-    await stage.create()
-    await stage.ready()
-    before = await _pods(stage)
-    mounting = {name for name, pod in before.items() if "shop-database" in pod_view(pod).secrets}
-    assert {name.removeprefix("shop-").rstrip("0123456789-") for name in mounting} >= {"db", "replica"}
-    youngest = max(seconds_of(pod["metadata"]["creationTimestamp"]) or 0.0 for pod in before.values())
-
-    async def later() -> bool:
-        return time.time() > youngest + 1
-
-    await stage.until(later, 5, "a Secret made now is younger than each pod, in whole seconds")
-    await stage.remove("Secret", "shop-database")
-
-    async def told() -> bool:
-        secret, pods = await stage.get("Secret", "shop-database"), await _pods(stage)
-        uid = secret["metadata"]["uid"] if secret else ""
-        return {name for name, pod in pods.items() if pod_view(pod).annotations.get(RENEWED) == uid} == mounting
-
-    await stage.until(told, 20, "exactly the pods that mount the Secret carry its uid")
-    await stage.ready()
-    written = len(stage.writes())
-    await asyncio.sleep(3)
-    assert [write for write in stage.writes()[written:] if "/pods/" in write] == []
-    assert {name: pod["metadata"]["uid"] for name, pod in (await _pods(stage)).items()} == {
-        name: pod["metadata"]["uid"] for name, pod in before.items()
-    }
-
-
-async def _pods(stage: Stage) -> dict[str, dict[str, Any]]:
-    found = (await stage.kube.list("Pod", stage.namespace, "highconcurrency.dev/stack=shop")).items
-    return {pod["metadata"]["name"]: pod for pod in found}
 
 
 async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage) -> None:

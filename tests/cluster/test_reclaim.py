@@ -14,7 +14,10 @@ from tests.cluster.load import post_all
 pytestmark = pytest.mark.cluster
 
 RETAIN = {"database": {"storage": {"size": "1Gi", "reclaim": "Retain"}}}
-KINDS = "deployments,statefulsets,services,configmaps,secrets,jobs,poddisruptionbudgets,networkpolicies,serviceaccounts,pods"
+KINDS = (
+    "deployments,statefulsets,services,configmaps,secrets,jobs,poddisruptionbudgets,networkpolicies,serviceaccounts,"
+    "pods,replicasets,controllerrevisions,endpointslices"
+)
 
 
 def test_a_stack_made_again_over_retained_volumes_has_its_orders(
@@ -31,7 +34,7 @@ def test_a_stack_made_again_over_retained_volumes_has_its_orders(
     namespace.delete("hcs", "kept")
     until("nothing of it is left", lambda: not namespace.items(KINDS, "highconcurrency.dev/stack=kept") or None, 120)
     volumes = {claim["metadata"]["name"] for claim in namespace.items("persistentvolumeclaims")}
-    assert any("kept-db-0" in name for name in volumes), volumes
+    assert volumes == {"data-kept-db-0-0", "data-kept-replica-0-0", "data-kept-queue-0"}, "each engine's, by default"
 
     namespace.apply(resource("kept", RETAIN))
     again = reach(namespace, "kept")

@@ -21,7 +21,19 @@ pytestmark = pytest.mark.cluster
 MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exceed
 FEW, MANY = 1500, 6000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and three times as many
 RATE = 100  # reads a second
+SECOND = "scaled-replica-0-1"  # the second reader's pod
 ORDERS = 2000
+# By digest, which tells the read API's own statement from the looks that every service takes at each reader.
+PRODUCT_READS = """
+from hcs_operator.mysql.session import over_socket
+with over_socket("/run/mysqld/mysqld.sock") as session:
+    row = session.one(
+        "SELECT COALESCE(SUM(COUNT_STAR), 0) AS reads_of_products"
+        " FROM performance_schema.events_statements_summary_by_digest"
+        " WHERE SCHEMA_NAME = 'hcs' AND DIGEST_TEXT LIKE 'SELECT%JOIN `products`%'"
+    )
+    print(row["reads_of_products"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +67,7 @@ def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     missed = _misses(scaled) - before
     assert missed > FEW / 2, f"only {missed:.0f} reads missed: the cache was not cold"
     assert _readers(scaled) == 1, scaled.resource()["status"]["readReplicas"]
+    assert not _reader_moves(scaled), "a reader was added, and may have gone again"
 
 
 def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scaled: Stack) -> None:
@@ -83,11 +96,15 @@ def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scal
 def test_reads_over_more_keys_than_the_cache_holds_add_a_reader_that_goes_again(scaled: Stack) -> None:
     path = asyncio.run(_products(scaled, FEW, MANY))
     started = time.monotonic()
-    load = read_keys(scaled.gateway, path, keys=MANY, rate=RATE, seconds=240, until=lambda: _readers_read(scaled) == 2)
-    asyncio.run(load)
+
+    def both_serve() -> bool:
+        return _readers_read(scaled) == 2 and _product_reads(scaled, SECOND) > 0
+
+    asyncio.run(read_keys(scaled.gateway, path, keys=MANY, rate=RATE, seconds=240, until=both_serve))
     assert _readers_read(scaled) == 2, scaled.resource()["status"]["readReplicas"]
+    assert _product_reads(scaled, SECOND) > 0, "the second reader answered no read of a product"
     print(f"    the second reader took reads after {time.monotonic() - started:.0f} s")
-    reasons = [event["message"] for event in scaled.kubectl.events("scaled") if event["reason"] == "ScaledReadReplicas"]
+    reasons = _reader_moves(scaled)
     assert any("misses/s" in reason for reason in reasons), reasons
     until("the reader goes again", lambda: _readers(scaled) == 1, 150)
     assert scaled.is_ready()
@@ -127,6 +144,16 @@ def _readers(stack: Stack) -> int:
 def _readers_read(stack: Stack) -> float:
     """From how many readers the read API takes rows."""
     return _metric(stack, "hcs_database_readers_eligible")
+
+
+def _product_reads(stack: Stack, reader: str) -> int:
+    """How many statements of the read API for a product this reader's server has executed since it began."""
+    return int(stack.kubectl.run("exec", reader, "--container=agent", "--", "python3", "-c", PRODUCT_READS))
+
+
+def _reader_moves(stack: Stack) -> list[str]:
+    """What the events tell of the number of readers."""
+    return [event["message"] for event in stack.kubectl.events(stack.name) if event["reason"] == "ScaledReadReplicas"]
 
 
 def _misses(stack: Stack) -> float:

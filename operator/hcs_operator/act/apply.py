@@ -34,6 +34,8 @@ class Refusal:
 class Record:
     """What is remembered of one stack's documents from look to look; a restarted operator does without."""
 
+    uid: str = ""
+    """The stack's: one of the same name that is made later has lost nothing."""
     refused: dict[Child, Refusal] = field(default_factory=dict)
     known: set[Child] = field(default_factory=set)
     """Objects that were there: one that is missing was deleted by somebody else."""
@@ -100,7 +102,7 @@ class Applier:
             return
         outcome.changed.append(f"{child.kind} {child.name}: {difference}")
         if live is None and child in self.record.known:
-            outcome.healed.append(f"{child.kind} {child.name} was deleted and is made again")
+            outcome.healed.append(again(child))
         elif live is not None and _hash(live) == _hash(document):
             outcome.healed.append(f"{child.kind} {child.name} was changed and is put right: {difference}")
         self.record.known.add(child)
@@ -131,6 +133,11 @@ def _gives_up_count(document: Document, live: Document) -> bool:
     """Dropping a field that only we own would reset it to 1, so `/scale` takes it over at its present value first."""
     had = (live["metadata"].get("annotations") or {}).get(COUNT_BY) == "spec"
     return had and "replicas" not in document["spec"]
+
+
+def again(child: Child) -> str:
+    """Say that an object that was there before is made again."""
+    return f"{child.kind} {child.name} was deleted and is made again"
 
 
 def foreign(child: Child, live: Document) -> Reason:

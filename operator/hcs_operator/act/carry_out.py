@@ -60,8 +60,8 @@ async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
         return Done()
     if seen.snapshot.earlier:
         return Done()  # what goes by itself must not be taken for this stack's own, nor its passwords
-    secured = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain)
-    first = Done(tuple(secured.made), tuple(secured.problems))
+    secured = await secure(hands.kube, hands.store, stack, seen.snapshot, hands.cluster_domain, _record(hands, stack))
+    first = Done(tuple(secured.made), tuple(secured.problems), tuple(map(healed, secured.healed)))
     if secured.made or not secured.complete:
         return first  # pods are made from the hashes of Secrets: look at those first
     return _joined(first, *[await _told(part(hands, stack, seen, plan)) for part in _PARTS])
@@ -80,7 +80,7 @@ async def _mounts(hands: Hands, _stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 
 async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
-    record = hands.records.setdefault(Key(stack.namespace, stack.name), Record())
+    record = _record(hands, stack)
     grown, stuck = await grow(hands.kube, hands.store, seen.snapshot, record, plan.volumes.growing)
     applied = await Applier(hands.kube, hands.store, seen.snapshot, stack.uid, record).all(plan.volumes.documents)
     remade = await remake(hands.kube, seen.snapshot, record, plan.volumes.remade)
@@ -129,6 +129,14 @@ async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 
 _PARTS = (_mounts, _children, _database, _counts)
+
+
+def _record(hands: Hands, stack: Stack) -> Record:
+    key = Key(stack.namespace, stack.name)
+    record = hands.records.get(key)
+    if record is None or record.uid != stack.uid:
+        record = hands.records[key] = Record(stack.uid)
+    return record
 
 
 def _placed(stack: Stack, child: Child) -> tuple[str, str, str]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hcs_operator.act.apply import foreign
+from hcs_operator.act.apply import Record, again, foreign
 from hcs_operator.api.names import DB
 from hcs_operator.api.observed import Child, Document, Reason, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import credentials
 from hcs_operator.build.metadata import metadata
+from hcs_operator.decide.plan import kept
 from hcs_operator.decide.pruning import owned
 from hcs_operator.kube.errors import Conflict, Failed, Refused
 from hcs_operator.kube.port import Kube, Ref
@@ -21,16 +22,25 @@ from hcs_operator.tls.certificates import TlsNames, wanted
 
 
 class Secured(NamedTuple):
-    """What was made and what could not be, in words (never a value); `complete` unless a Secret is still missing."""
+    """What was made and what could not be, in words (never a value); `complete` unless a Secret is still missing.
+
+    `healed` is what was made although it had been there before: somebody else deleted it.
+    """
 
     made: list[str]
+    healed: list[str]
     problems: list[Reason]
     complete: bool
 
 
-async def secure(kube: Kube, store: WatchStore, stack: Stack, snapshot: Snapshot, cluster_domain: str) -> Secured:
-    """Make what is missing and renew what is due, each at the version that was looked at."""
-    done = Secured([], [], complete=True)
+async def secure(
+    kube: Kube, store: WatchStore, stack: Stack, snapshot: Snapshot, cluster_domain: str, record: Record
+) -> Secured:
+    """Make what is missing and renew what is due, each at the version that was looked at; note in `record` what is
+    there.
+    """
+    done = Secured([], [], [], complete=True)
+    record.known.update(kept(stack) & snapshot.live.keys())
     for document, live in _due(stack, snapshot, cluster_domain):
         child = Child(document["kind"], document["metadata"]["name"])
         try:
@@ -40,6 +50,9 @@ async def secure(kube: Kube, store: WatchStore, stack: Stack, snapshot: Snapshot
             done = done._replace(complete=done.complete and live is not None)
         else:
             done.made.append(f"{child.kind} {child.name}: {'new' if live is None else 'renewed'}")
+            if live is None and child in record.known:
+                done.healed.append(again(child))
+            record.known.add(child)
     return done
 
 

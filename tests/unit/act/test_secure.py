@@ -1,4 +1,4 @@
-"""Secrets are made once and renewed by date; what stands in the way is told, and a value never is."""
+"""Secrets are made once and renewed by date; one that is deleted is made again and told; a value never is."""
 
 from pathlib import Path
 
@@ -10,6 +10,10 @@ from hcs_operator.kube.port import Ref
 from hcs_operator.tls.issue import SERVER_LIFE
 
 pytestmark = pytest.mark.unit
+MADE = (
+    *(("Secret", f"shop-{name}") for name in ("database", "cache", "queue", "tokens", "ca", "db-tls")),
+    ("ConfigMap", "shop-ca"),
+)
 DUE = SERVER_LIFE.total_seconds() * 0.7  # seconds: past two thirds of a certificate's life
 
 
@@ -74,3 +78,43 @@ async def test_a_part_that_is_refused_is_told_and_the_status_is_written(bench: B
     bench.cluster.refuse[("delete", Ref("Service", "shop", "shop-old"))] = Refused("a webhook says no")
     await bench.look()
     assert "a webhook says no" in bench.condition("Stalled")["message"]
+
+
+@pytest.mark.parametrize(("kind", "name"), MADE)
+async def test_one_that_is_deleted_is_made_again_and_one_event_says_so(bench: Bench, kind: str, name: str) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    assert _healed(bench) == [], "a start heals nothing"
+    it = Ref(kind, "shop", name)
+    before = bench.cluster.objects[it]
+    await bench.cluster.delete(it, before["metadata"]["uid"])
+    await bench.look()
+    assert bench.cluster.objects[it]["metadata"]["uid"] != before["metadata"]["uid"]
+    assert _healed(bench) == [f"{kind} {name} was deleted and is made again"]
+    await bench.look(times=2)
+    assert len(_healed(bench)) == 1, "told once"
+
+
+async def test_a_stack_made_again_between_two_looks_heals_nothing(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    for ref, document in list(bench.cluster.objects.items()):
+        if ref.kind != "Event":
+            await bench.cluster.delete(ref, document["metadata"]["uid"])
+    bench.stack({})
+    await bench.look(times=3)
+    assert {"Secret", "Service"} <= bench.kinds()
+    assert _healed(bench) == []
+
+
+async def test_a_renewal_by_date_heals_nothing(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=3)
+    bench.now += DUE
+    await bench.look(times=2)
+    assert _healed(bench) == []
+
+
+def _healed(bench: Bench) -> list[str]:
+    events = (document for ref, document in bench.cluster.objects.items() if ref.kind == "Event")
+    return [event["message"] for event in events if event["reason"] == "Healed"]
