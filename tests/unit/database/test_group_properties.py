@@ -23,7 +23,7 @@ NAMES = [f"shop-db-0-{ordinal}" for ordinal in range(3)]
 
 states = st.sampled_from(["ONLINE", "ONLINE", "RECOVERING", "OFFLINE", "OFFLINE", "ERROR"])
 groups = st.builds(
-    GroupState,
+    lambda state, role, online, total, changing: GroupState(state, role, min(online, total), total, changing),
     states,
     st.sampled_from(["PRIMARY", "SECONDARY", ""]),
     st.integers(0, 3),

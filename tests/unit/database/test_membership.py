@@ -181,6 +181,15 @@ def test_nobody_is_struck_off_while_one_does_not_answer_the_group() -> None:
     assert made.steps == ()
 
 
+def test_nobody_is_struck_off_while_a_silent_one_is_still_counted() -> None:
+    for silent in (0, 1, 2):
+        members = [member(LEADS_THREE), member(SECOND, 1), member(SECOND, 2)]
+        members[silent] = member(None, silent)
+        leads = 1 if silent == 0 else 0
+        members[leads] = member(LEADS_THREE, leads)
+        assert planned(*members, recorded=NAMES, wanted=2).steps == ()
+
+
 def test_a_group_that_counts_one_again_may_bootstrap_by_itself() -> None:
     alone = replace(PRIMARY, member_group=OPEN, group=LEADING)
     step = only(planned(member(alone), recorded=NAMES[:1], wanted=1))

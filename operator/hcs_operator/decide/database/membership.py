@@ -107,7 +107,10 @@ def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView
 
 
 def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], last: str) -> Membership:
-    """Strike off the last one: only while the primary stays, and sees everybody else who is in the group."""
+    """Strike off the last one: only while the primary stays, sees everybody in the group, and each says so itself.
+
+    For seconds after a member's death the primary still counts it: one more that leaves then costs the majority.
+    """
     facts = leader.facts
     assert facts is not None
     if ordinal(leader.instance.name) >= view.members_wanted:
@@ -119,7 +122,8 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
     gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
     if gone:
         return Membership(None, Operation.SHRINK, f"{', '.join(sorted(gone))} leaves the group")
-    if facts.group.online < facts.group.total or facts.group.total > ordinal(last) + 1:
+    online = min(facts.group.online, 1 + len(secondaries(view, leader)))
+    if online < facts.group.total or facts.group.total > ordinal(last) + 1:
         return Membership(None, Operation.SHRINK, "not every member of the group is ONLINE")
     members = tuple(name for name in recorded(claim) if name != last)
     return Membership(
