@@ -14,6 +14,7 @@ from tests.unit.database.views import (
     LEADING,
     NOW,
     OFFLINE,
+    OTHER_GROUP,
     PRIMARY,
     WITH_GROUP,
     member,
@@ -93,6 +94,35 @@ def test_a_member_that_lost_its_volume_is_copied_from_a_secondary() -> None:
     assert step.donor.name == NAMES[1]
 
 
+@pytest.mark.parametrize("state", ["ONLINE", "RECOVERING", "ERROR"])
+def test_nothing_is_copied_over_one_that_is_not_out_of_the_group(state: str) -> None:
+    inside = replace(EMPTY, group=GroupState(state, "SECONDARY", 3, 3))
+    made = planned(member(LEADS_THREE), member(SECOND, 1), member(inside, 2), recorded=NAMES)
+    assert made.steps == ()
+
+
+RIVALS = [
+    replace(LEADS_THREE, super_read_only=True),
+    replace(LEADS_THREE, member_group=None),
+    LEADS_THREE,
+]
+
+
+@pytest.mark.parametrize("rival", RIVALS, ids=["closed still", "of a group it does not name", "taking writes"])
+def test_of_two_that_claim_to_lead_neither_is_relied_on_and_no_pod_goes(rival: Facts) -> None:
+    stale = member(rival, 1, annotations={"highconcurrency.dev/template-hash": "old"})
+    made = planned(member(LEADS_THREE), stale, member(SECOND, 2), recorded=NAMES)
+    assert (made.steps, made.primary_ready) == ((), False)
+
+
+def test_one_that_leads_another_group_is_no_rival() -> None:
+    foreign = replace(LEADS_THREE, member_group=replace(OPEN, group_name=OTHER_GROUP))
+    made = planned(member(LEADS_THREE), member(SECOND, 1), member(foreign, 2), recorded=NAMES)
+    assert made.primary_ready
+    assert made.problem
+    assert made.problem.word == "DataOfAnotherGroup"
+
+
 def test_what_the_new_primary_has_received_is_no_transaction_of_the_fallen_ones_own() -> None:
     applying = replace(LEADS_THREE, received=f"{GROUP}:1-99")
     fallen = replace(COPIED, gtid_executed=f"{GROUP}:1-99")
@@ -106,6 +136,13 @@ def test_a_group_of_three_is_founded_by_one_that_is_recorded_alone() -> None:
     ).steps
     assert isinstance(claim, Claim)
     assert list(claim.members) == NAMES[:1]
+
+
+@pytest.mark.parametrize("recorded", [NAMES[:1], NAMES[:2], NAMES[1:]])
+def test_whoever_is_in_the_group_and_is_to_stay_is_recorded(recorded: list[str]) -> None:
+    claim = only(planned(member(LEADS_THREE), member(SECOND, 1), member(SECOND, 2), recorded=recorded))
+    assert isinstance(claim, Claim)
+    assert list(claim.members) == NAMES
 
 
 def test_a_draining_readers_time_goes_on_while_the_group_waits_to_grow() -> None:
@@ -142,6 +179,15 @@ def test_nobody_is_struck_off_while_one_does_not_answer_the_group() -> None:
     shaky = replace(LEADS_THREE, group=replace(OF_THREE, online=2))
     made = planned(member(shaky), member(SECOND, 1), member(None, 2, ready=False), recorded=NAMES, wanted=1)
     assert made.steps == ()
+
+
+def test_nobody_is_struck_off_while_a_silent_one_is_still_counted() -> None:
+    for silent in (0, 1, 2):
+        members = [member(LEADS_THREE), member(SECOND, 1), member(SECOND, 2)]
+        members[silent] = member(None, silent)
+        leads = 1 if silent == 0 else 0
+        members[leads] = member(LEADS_THREE, leads)
+        assert planned(*members, recorded=NAMES, wanted=2).steps == ()
 
 
 def test_a_group_that_counts_one_again_may_bootstrap_by_itself() -> None:

@@ -33,8 +33,6 @@ def care(member: InstanceView, around: Company) -> Care:
         return Care("Unreachable", member.unreachable.message)
     if cloning(facts):
         return Care("Cloning", "a copy is being made", operation=Operation.CLONE_MEMBER)
-    if facts.member_group is None and not facts.gtid_executed:
-        return copy(member, facts, around.donor, around.replication, "its volume is empty")
     if problem := foreign(member, facts, around.group_name):
         return Care("Foreign", "its data is not of this group", problem=problem)
     return _in_the_group(facts) or _outside(member, facts, around)
@@ -53,6 +51,8 @@ def _outside(member: InstanceView, facts: Facts, around: Company) -> Care:
         return errant.care(member, facts, own, around.policy, around.donor)
     if facts.group.state == "ERROR":
         return Care("ERROR", "its agent has it leave and join again")
+    if facts.member_group is None:
+        return copy(member, facts, around.donor, around.replication, "its volume is empty")
     return Care(WAITS, "its agent joins the group as soon as it admits members")
 
 

@@ -2,6 +2,8 @@
 
 The claim in status names each member that may hold an acknowledged write. A member is recorded before it can join, and
 struck off before it leaves for good, so that after an outage of all it is known whose word has to be waited for.
+Whoever is inside all the same and is to stay is recorded at once: an open group may let one in between two looks, and
+one that was struck off may be wanted again before it is gone.
 
 Growing from one: the others are copied first, outside the group, and let in back to back once all of them are ready. A
 group of two stands still when it loses one, so that state is kept as short as can be.
@@ -58,6 +60,8 @@ def membership(
     names = recorded(claim)
     row = leader.facts.member_group if leader.facts else None
     assert row is not None
+    if inside := [name for name in _inside(view, leader, cares) if name not in names]:
+        return _record(view, claim, inside, "in the group already")
     ready = [member for member in view.of(Role.MEMBER) if _ready(member, cares)]
     if row.solo and any(member.instance.name in names for member in ready):
         return Membership(OpenGroup(leader.instance), Operation.GROW, "the group is opened for the others")
@@ -79,6 +83,19 @@ def _ready(member: InstanceView, cares: Mapping[str, Care]) -> bool:
     return care is not None and care.state == WAITS and member.pod.ready and not member.pod.deleting
 
 
+def _inside(view: DatabaseView, leader: InstanceView, cares: Mapping[str, Care]) -> list[str]:
+    """Name who is in the group and is to stay; one struck off that is wanted again has to be recorded again."""
+    joined = {name for name, care in cares.items() if care.state in {"ONLINE", "RECOVERING"}} | {leader.instance.name}
+    members = (member.instance.name for member in view.of(Role.MEMBER))
+    return [name for name in members if name in joined and ordinal(name) < view.members_wanted]
+
+
+def _record(view: DatabaseView, claim: Mapping[str, Any], further: list[str], why: str) -> Membership:
+    members = tuple(sorted({*recorded(claim), *further}, key=ordinal))
+    words = f"{', '.join(further)} are recorded as members: {why}"
+    return Membership(replace(present(view, claim), members=members), Operation.GROW, words)
+
+
 def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView], *, alone: bool) -> Membership:
     names = recorded(claim)
     ready_names = [it.instance.name for it in ready if it.instance.name not in names]
@@ -86,13 +103,14 @@ def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView
     if not ready_names or (alone and len(ready_names) < missing):
         words = f"{len(ready_names)} of {missing} further members have their copy; they are let in together"
         return Membership(None, Operation.GROW, words)
-    members = tuple(sorted({*names, *ready_names}, key=ordinal))
-    words = f"{', '.join(ready_names)} are recorded as members before they join"
-    return Membership(replace(present(view, claim), members=members), Operation.GROW, words)
+    return _record(view, claim, ready_names, "they may join then")
 
 
 def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], last: str) -> Membership:
-    """Strike off the last one: only while the primary stays, and sees everybody else who is in the group."""
+    """Strike off the last one: only while the primary stays, sees everybody in the group, and each says so itself.
+
+    For seconds after a member's death the primary still counts it: one more that leaves then costs the majority.
+    """
     facts = leader.facts
     assert facts is not None
     if ordinal(leader.instance.name) >= view.members_wanted:
@@ -104,7 +122,8 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
     gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
     if gone:
         return Membership(None, Operation.SHRINK, f"{', '.join(sorted(gone))} leaves the group")
-    if facts.group.online < facts.group.total or facts.group.total > ordinal(last) + 1:
+    online = min(facts.group.online, 1 + len(secondaries(view, leader)))
+    if online < facts.group.total or facts.group.total > ordinal(last) + 1:
         return Membership(None, Operation.SHRINK, "not every member of the group is ONLINE")
     members = tuple(name for name in recorded(claim) if name != last)
     return Membership(

@@ -20,18 +20,16 @@ class Verdict(NamedTuple):
 def primary(view: DatabaseView, group_name: str) -> InstanceView | None:
     """Return the member that leads a majority of this group and takes writes.
 
-    With two that claim it (one was cut off and does not know yet) there is none to rely on.
+    With two that claim to lead there is none to rely on: one was cut off or frozen and does not know yet, and the one
+    that really leads may be closed still, or not say yet which group it is of.
     """
     leading = [
-        member
+        (member, member.facts, member.facts.member_group)
         for member in view.of(Role.MEMBER)
-        if member.facts
-        and member.facts.group.leads
-        and not member.facts.super_read_only
-        and member.facts.member_group
-        and member.facts.member_group.group_name == group_name
+        if member.facts and member.facts.group.leads
     ]
-    return leading[0] if len(leading) == 1 else None
+    ours = [(it, facts, row) for it, facts, row in leading if row is None or row.group_name == group_name]
+    return next((it for it, facts, row in ours if len(ours) == 1 and row and not facts.super_read_only), None)
 
 
 def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:

@@ -1,0 +1,221 @@
+"""Histories of a group of up to three members under the real decisions of operator and agents, look by look.
+
+Members die, come back, lose their volumes and are cut off; the operator hears some, dies between any two of its writes, and another
+one acts on an old look. Never two groups, never a group taken up without what was acknowledged, never a removal that costs the majority;
+and once it is quiet, all wanted members are ONLINE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.database.group_world import NAMES, NotDone, World
+from tests.unit.database.views import NOW, member, view
+
+from hcs_operator.api.database import TEMPLATE_HASH
+from hcs_operator.decide.database.membership import pods_wanted
+from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.plan import plan
+from hcs_operator.decide.database.steps import Claim, CloseGroup, Export, Found, Recreate, Revive, Step
+
+pytestmark = pytest.mark.unit
+
+names = st.sampled_from(NAMES)
+BEYOND_US = {"VolumeLost", "Diverged", "SeedBehind", "MemberDiverged"}
+"""What a person has to judge, once a volume was lost."""
+
+
+class GroupHistories(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.status: dict[str, Any] = {}
+        self.journal: Mapping[str, Any] | None = None
+        self.wanted, self.template = 3, 0
+        self.templates = dict.fromkeys(NAMES, 0)
+        self.old: list[Step] = []
+        self.prompt = True
+        """The StatefulSet hears at once who was struck off."""
+
+    @initialize(wanted=st.sampled_from([1, 3]))
+    def all_serve(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.it_is_quiet()
+
+    def look(self) -> DatabasePlan:
+        there = [self.world.members[name] for name in NAMES if self.world.members[name].pod]
+        seen = view(
+            *(
+                member(
+                    self.world.facts(it.name),
+                    NAMES.index(it.name),
+                    ready=it.runs,
+                    annotations={TEMPLATE_HASH: "new" if self.templates[it.name] == self.template else "old"},
+                )
+                for it in there
+            ),
+            members_wanted=self.wanted,
+        )
+        return plan(seen, previous=self.status, journal=self.journal, now=NOW + self.world.clock)
+
+    def do(self, step: Step, *, fresh: bool) -> None:
+        claim = self.status.get("claim")
+        match step:
+            case Claim():
+                if claim != step.before:
+                    raise NotDone
+                self.status["claim"] = step.written
+                if fresh and self.prompt:
+                    self.pods_follow(safely=True)
+            case Recreate():
+                if fresh:
+                    self.remove(step.pod, gone=False, safely=True)
+                    self.templates[step.pod] = self.template
+            case Export():
+                assert self.world.lost_volumes, "a member strayed"
+            case Found() | Revive() | CloseGroup() if claim != step.claim.written:
+                raise NotDone
+            case _:
+                self.world.perform(step)
+
+    def remove(self, name: str, *, gone: bool, safely: bool) -> None:
+        before = [it for it in self.world.members.values() if self.world.quorum(it) and it.name != name]
+        self.world.stop(name, gone=gone)
+        left = [it for it in self.world.members.values() if self.world.quorum(it)]
+        known = safely and not self.world.split  # until the engine notices, everybody who answers counts everybody
+        assert left or not before or not known, "the removal costs the majority"
+
+    def pods_follow(self, *, safely: bool = False) -> None:
+        """The StatefulSet makes what is wanted, and ends the highest that is not."""
+        count = pods_wanted(self.status.get("claim"), self.wanted)
+        for ordinal, name in reversed(list(enumerate(NAMES))):
+            it = self.world.members[name]
+            if ordinal >= count and it.pod:
+                self.remove(name, gone=True, safely=safely)
+            elif ordinal < count and not it.pod:
+                it.pod, self.templates[name] = True, self.template
+                self.world.start(name)
+
+    @rule(until=st.integers(0, 4), prompt=st.booleans())
+    def the_operator_works(self, until: int, prompt: bool = True) -> None:
+        """It dies after so many of its writes: the steps, then status and journal, then the pods' count."""
+        self.prompt = prompt
+        made = self.look()
+        self.old = [*made.steps]
+        for step in made.steps[:until]:
+            with suppress(NotDone):
+                self.do(step, fresh=True)
+        if until > len(made.steps):
+            self.status = {**made.status, **({"claim": self.status["claim"]} if "claim" in self.status else {})}
+            self.journal = made.journal
+            if prompt:
+                self.pods_follow()
+
+    @rule()
+    def another_operator_acts_on_an_old_look(self) -> None:
+        for step in self.old:
+            try:
+                self.do(step, fresh=False)
+            except NotDone:
+                break
+
+    @rule(rounds=st.integers(1, 3))
+    def agents_work(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.world.agents()
+
+    @rule()
+    def time_passes(self) -> None:
+        self.world.detect()
+
+    @rule()
+    def somebody_writes(self) -> None:
+        self.world.commit()
+
+    @rule(name=names)
+    def a_secondary_applies(self, name: str) -> None:
+        self.world.apply(name)
+
+    @rule(name=names)
+    def a_member_dies(self, name: str) -> None:
+        self.world.die(name)
+
+    @rule(order=st.permutations(NAMES), back=st.integers(0, 3))
+    def all_die_at_once(self, order: list[str], back: int) -> None:
+        for name in order:
+            self.world.die(name)
+        for name in order[:back]:
+            self.world.start(name)
+
+    @rule(name=names)
+    def a_member_comes_back(self, name: str) -> None:
+        self.world.start(name)
+
+    @rule(name=names)
+    def a_volume_is_lost(self, name: str) -> None:
+        if self.world.members[name].held:
+            self.world.lose(name)
+
+    @rule(which=st.sets(names, max_size=2))
+    def the_network_splits(self, which: set[str]) -> None:
+        self.world.cut, self.world.split = which, True
+
+    @rule(which=st.sets(names, max_size=2))
+    def the_operator_hears_not_all(self, which: set[str]) -> None:
+        self.world.unheard = which
+
+    @rule(wanted=st.sampled_from([1, 3]))
+    def another_number_is_wanted(self, wanted: int) -> None:
+        self.wanted = wanted
+
+    @rule()
+    def the_template_changes(self) -> None:
+        self.template += 1
+
+    @rule()
+    def it_is_quiet(self) -> None:
+        self.world.cut, self.world.unheard = set(), set()
+        made = self.look()
+        for _ in range(60):
+            for name in NAMES:
+                self.world.start(name)
+            self.the_operator_works(4)
+            self.world.agents()
+            self.world.commit()
+            self.world.detect()
+            made = self.look()
+            if self.at_rest(made):
+                return
+        assert self.world.lost_volumes and made.problem and made.problem.word in BEYOND_US, (made.waiting, made.journal)
+
+    def at_rest(self, made: DatabasePlan) -> bool:
+        online = [it.name for it in self.world.members.values() if it.runs and it.told.state == "ONLINE"]
+        wanted = list(NAMES[: self.wanted])
+        return online == wanted == self.status["claim"]["members"] and not made.steps and made.journal is None
+
+    @invariant()
+    def one_group_at_most_takes_writes(self) -> None:
+        assert len({id(it.view) for it in self.world.members.values() if self.world.quorum(it)}) <= 1
+
+    def teardown(self) -> None:
+        self.it_is_quiet()
+
+
+GroupHistories.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestGroupHistories = GroupHistories.TestCase
+
+
+def test_one_struck_off_and_wanted_again_before_it_is_gone_ends_as_a_member() -> None:
+    history = GroupHistories()
+    history.all_serve(wanted=3)
+    history.another_number_is_wanted(wanted=1)
+    history.the_operator_works(until=4, prompt=False)
+    assert history.status["claim"]["members"] == list(NAMES[:2])
+    history.another_number_is_wanted(wanted=3)
+    history.it_is_quiet()
