@@ -97,6 +97,13 @@ def test_a_lone_survivor_leaves_the_old_group_first(lone: Facts) -> None:
     assert asked(member(leaving), lost(1), lost(2)).steps == ()
 
 
+def test_a_survivor_that_does_not_answer_while_it_leaves_is_waited_for() -> None:
+    made = asked(lost(0, ready=True), lost(1), lost(2))
+    assert (made.steps, made.loss, state(made)) == ((), None, "Waiting")
+    assert "waited for" in made.status["dataLossRequest"]["reason"]
+    assert steps(asked(member(down(10)), lost(1), lost(2))) == [Claim]
+
+
 def test_it_applies_what_it_received_before_it_is_claimed() -> None:
     (step,) = asked(member(down(10, received=12)), lost(1), lost(2)).steps
     assert isinstance(step, ApplyReceived)

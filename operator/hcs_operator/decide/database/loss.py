@@ -5,10 +5,10 @@ some will not come back names exactly those, and so accepts that what they alone
 request this is one wish: a value that was carried out or refused asks for nothing more, so one that is forgotten, or
 stays in Git, never gives up the same members in a later outage.
 
-What is not as the request says refuses it for good, at once; so one that still stands after `CONFIRMED` seconds was
-right at every look in between. Then, one thing at a look: whoever remains leaves the old group (one that was cut off
-may still call itself ONLINE); the one that holds all that the others hold applies what it has received; the claim is
-written; it is marked, and its own agent bootstraps.
+What is not as the request says refuses it for good, at once; so at one that still stands after `CONFIRMED` seconds no
+look has found anything against it. Then, one thing at a look: whoever remains leaves the old group (one that was cut
+off may still call itself ONLINE); the one that holds all that the others hold applies what it has received; the claim
+is written; it is marked, and its own agent bootstraps.
 
 The claim has a new name for the group and that one member alone. The lost transactions' GTIDs are never given to other
 rows, and whatever still bears a former name is no member: `members.care` makes it a copy of the new group.
@@ -86,9 +86,12 @@ def _judged(
     names = named(view)
     if claim is None:
         return _refused(view, "no group was founded yet that could lose a member", since)
+    why = _not_missing(view, leader, claim, names)
+    if why is None and (slow := _slow(view)):
+        return Loss(_request(view, WAITING, slow, since))
     remaining = _remaining(view, claim, names)
     best = superset(remaining, claim["seed"])
-    why = _not_missing(view, leader, claim, names) or _not_fit(view, claim, remaining, best)
+    why = why or _not_fit(view, claim, remaining, best)
     if why or best is None:
         return _refused(view, why or diverged(remaining).message, since)
     request = _request(view, WAITING, f"the group is taken up again from {best.instance.name}", since)
@@ -157,10 +160,19 @@ def _alive(member: InstanceView, claim: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _slow(view: DatabaseView) -> str | None:
+    """Say who is waited for: a STOP on a member that was cut off takes a minute, and may keep it from answering."""
+    slow = [it.instance.name for it in view.of(Role.MEMBER) if it.facts is None and it.pod.ready]
+    return f"{', '.join(slow)} answers its kubelet, and is waited for" if slow else None
+
+
 def _missing(member: InstanceView | None, claim: Mapping[str, Any], name: str) -> bool:
-    """Say whether a member has nothing to tell; one that belongs and came back empty has lost what it had."""
+    """Say whether a member has nothing to tell; one that belongs and came back empty has lost what it had.
+
+    One that only does not answer the operator is not missing.
+    """
     if member is None or member.facts is None:
-        return True
+        return member is None or not member.pod.ready
     return name in recorded(claim) and _without_rows(member.facts, claim)
 
 
