@@ -352,6 +352,11 @@ class LoneHistories(Histories):
         self.acts_on_its_last_look_and_may_die_before_it_tells(0, wrote=True)
         self.now += 15.0
 
+    @rule(received_by=st.integers(1, 3))
+    def rows_are_committed_after_a_while(self, received_by: int) -> None:
+        self.works(5)
+        self.world.commit(received_by)
+
 
 LoneHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestLoneHistories = LoneHistories.TestCase
