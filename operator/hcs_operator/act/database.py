@@ -45,7 +45,8 @@ async def _claim(step: Claim, kube: Kube) -> None:
         "namespace": step.namespace,
         "resourceVersion": stack["metadata"]["resourceVersion"],
     }
-    status = {"database": {"claim": step.written}}
+    loss = step.loss or _database_status(stack).get("dataLoss")
+    status = {"database": {"claim": step.written, **({"dataLoss": loss} if loss else {})}}
     document = {"apiVersion": API_VERSION, "kind": STACK_KIND, "metadata": metadata, "status": status}
     await kube.apply(document, manager=CLAIMS, force=True, subresource="status")
 

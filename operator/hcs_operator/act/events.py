@@ -11,6 +11,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.errant import Saved
 from hcs_operator.decide.database.lead import PrimaryChange
+from hcs_operator.decide.database.outcome import LossAnswer
 from hcs_operator.kube.errors import KubeError
 from hcs_operator.kube.port import Document, Kube
 
@@ -62,6 +63,13 @@ def led(change: PrimaryChange) -> Event:
 def refused(why: str) -> Event:
     """Tell of a hand-over that was asked for and is not made."""
     return Event("Warning", "PromotionRefused", why)
+
+
+def answered(it: LossAnswer) -> Event:
+    """Tell that members were given up for good on request, or why they are not."""
+    if it.allowed:
+        return Event("Warning", "DataLossAllowed", it.words)
+    return Event("Warning", "DataLossRefused", it.words)
 
 
 def saved(it: Saved) -> Event:

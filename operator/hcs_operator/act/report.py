@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hcs_operator.act.carry_out import Done, Hands
-from hcs_operator.act.events import Event, emit, led, refused, saved, transitions
+from hcs_operator.act.events import Event, answered, emit, led, refused, saved, transitions
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import SpecProblem, Stack
+from hcs_operator.api.status import CLAIMED
 from hcs_operator.decide.plan import Plan, Seen
 from hcs_operator.kube.errors import Conflict, NotFound
 from hcs_operator.kube.port import STATUS, Document
@@ -41,6 +42,8 @@ def told(plan: Plan) -> Iterable[Event]:
         yield led(plan.database.change)
     if plan.database.refusal is not None:
         yield refused(plan.database.refusal)
+    if plan.database.loss is not None:
+        yield answered(plan.database.loss)
     yield from map(saved, plan.database.saved)
 
 
@@ -66,6 +69,6 @@ async def _write(hands: Hands, body: Document, status: Mapping[str, Any], events
 
 
 def _claimless(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status without the bootstrap claim, which has a field manager of its own."""
-    database = {name: value for name, value in (status.get("database") or {}).items() if name != "claim"}
+    """Return the status without the bootstrap claim and what goes with it, which have a field manager of their own."""
+    database = {name: value for name, value in (status.get("database") or {}).items() if name not in CLAIMED}
     return {**status, "database": database}

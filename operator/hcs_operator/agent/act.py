@@ -24,10 +24,22 @@ from hcs_operator.agent.decide import (
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts
+from hcs_operator.mysql.errors import Refused
 from hcs_operator.mysql.session import Session, opened, over_socket
 
 START_SECONDS = 150.0
 """START GROUP_REPLICATION gives up by itself after a minute; a STOP can take as long."""
+
+STUCK_SECONDS = 60.0
+"""A mysqld that runs for longer and cannot bootstrap is ended; the kubelet starts it again. A fresh one is let try."""
+
+_NO_COMMUNICATION = 3096
+"""After a STOP without a majority the engine's communication layer is of no use until its process ends."""
+
+_UPTIME = """
+SELECT CAST(VARIABLE_VALUE AS UNSIGNED) AS seconds
+  FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'
+"""
 
 _RECOVERY = (
     "CHANGE REPLICATION SOURCE TO SOURCE_USER = %s, SOURCE_PASSWORD = %s FOR CHANNEL 'group_replication_recovery'"
@@ -112,6 +124,11 @@ def _bootstrap(session: Session, settings: Settings, group_name: str) -> None:
     session.run("SET GLOBAL group_replication_bootstrap_group = ON")
     try:
         session.run("START GROUP_REPLICATION")
+    except Refused as refusal:
+        row = session.one(_UPTIME)
+        if refusal.number == _NO_COMMUNICATION and row and row["seconds"] > STUCK_SECONDS:
+            session.run("SHUTDOWN")
+        raise
     finally:
         with over_socket(str(settings.socket)) as fresh:
             fresh.run("SET GLOBAL group_replication_bootstrap_group = OFF")

@@ -20,6 +20,8 @@ EXPORTED_AT = "highconcurrency.dev/exported-at"
 """Annotation of such a ConfigMap: when it was decided to save them."""
 PROMOTE = "highconcurrency.dev/promote"
 """Annotation on the custom resource: the member that is to lead."""
+ALLOW_DATA_LOSS = "highconcurrency.dev/allow-data-loss"
+"""Annotation on the custom resource: the members that are lost for good, with commas between them."""
 TEMPLATE_HASH = "highconcurrency.dev/template-hash"
 """Annotation on pod templates: all that matters to mysqld, the agent's image left out."""
 
@@ -201,6 +203,8 @@ class DatabaseView:
     """Seconds; `spec.autoscaling.readReplicas.scaleIn.drainTimeout`."""
     promote: str = ""
     """The member that is to lead, by the resource's annotation; empty when none is asked for."""
+    allow_data_loss: str = ""
+    """The members that are lost for good, by the resource's annotation; empty when none is given up."""
     paused: bool = False
     """Nothing is changed."""
     errant: str = "Rebuild"

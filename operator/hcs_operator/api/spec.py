@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hcs_operator.api.database import PROMOTE
+from hcs_operator.api.database import ALLOW_DATA_LOSS, PROMOTE
 from hcs_operator.api.model import Model, Text
 from hcs_operator.api.names import LONGEST_STACK_NAME, Names
 from hcs_operator.api.spec_autoscaling import Autoscaling
@@ -16,6 +16,8 @@ from hcs_operator.api.spec_tiers import PodTemplate, ReadApi, Replicated, Worker
 
 LONGEST_NAME = 64
 """Characters of an instance's name that are read from an annotation: one more than any has."""
+MOST_NAMES = 7
+"""Names that are read from an annotation: as many members as a group can have."""
 
 
 class Images(Model):
@@ -89,6 +91,8 @@ class Stack:
     """As it is in the API server."""
     promote: str = ""
     """The annotation highconcurrency.dev/promote, cut to a name's length."""
+    allow_data_loss: str = ""
+    """The annotation highconcurrency.dev/allow-data-loss, cut to the length of so many names."""
 
     @property
     def names(self) -> Names:
@@ -106,6 +110,7 @@ class SpecProblem:
 def parse_stack(body: Mapping[str, Any]) -> Stack | SpecProblem:
     """Read a resource. Never raises for what a user wrote: the API server may hold what an older schema let pass."""
     metadata = body["metadata"]
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
     name = str(metadata["name"])
     if len(name) > LONGEST_STACK_NAME or not name[0].isalpha() or "." in name:
         return SpecProblem(
@@ -122,7 +127,8 @@ def parse_stack(body: Mapping[str, Any]) -> Stack | SpecProblem:
         generation=int(metadata.get("generation", 1)),
         spec=spec,
         status=body.get("status") or {},
-        promote=(metadata.get("annotations") or {}).get(PROMOTE, "").strip()[:LONGEST_NAME],
+        promote=annotations.get(PROMOTE, "").strip()[:LONGEST_NAME],
+        allow_data_loss=annotations.get(ALLOW_DATA_LOSS, "").strip()[: MOST_NAMES * LONGEST_NAME],
     )
 
 

@@ -65,6 +65,8 @@ class ClaimStatus(Model):
     """UUID of the group."""
     members: tuple[str, ...]
     """Pods that may hold an acknowledged write."""
+    former: tuple[str, ...]
+    """UUIDs of groups that this one was taken up from without some of their members."""
 
 
 class HandOverStatus(Model):
@@ -89,6 +91,49 @@ class PromotionStatus(Model):
     """When it was first seen."""
 
 
+CLAIMED = frozenset({"claim", "dataLoss"})
+"""Fields of `status.database` that are written with the claim, by a field manager of its own."""
+
+
+class HistoryStatus(Model):
+    """What one instance held."""
+
+    name: str
+    """Its pod."""
+    gtid_set: str
+    """The transactions that it had executed or received."""
+
+
+class DataLossStatus(Model):
+    """The last time that members were given up for good; written with the claim."""
+
+    members: tuple[str, ...]
+    """Who was given up."""
+    at: str
+    """When."""
+    requested_at: str
+    """When the request for it was first seen."""
+    group_name: str
+    """UUID of the group that ended with it."""
+    taken_up_from: str
+    """Pod whose rows the present group began with."""
+    history: Annotated[tuple[HistoryStatus, ...], Field(json_schema_extra=map_by("name"))]
+    """What each of the remaining members held: what is in none of these sets was lost."""
+
+
+class DataLossRequestStatus(Model):
+    """What became of the annotation highconcurrency.dev/allow-data-loss; each value is one wish."""
+
+    members: str
+    """The value."""
+    state: str
+    """Waiting, Allowed or Refused; after the last two the value asks for nothing more."""
+    reason: str
+    """Why, in words."""
+    since: str
+    """When it was first seen."""
+
+
 class DatabaseStatus(Model):
     """The database."""
 
@@ -106,6 +151,12 @@ class DatabaseStatus(Model):
     """The hand-over under way."""
     promotion: PromotionStatus
     """The hand-over that was asked for by annotation."""
+    data_loss_request: DataLossRequestStatus
+    """The giving up of members that was asked for by annotation."""
+    data_loss: DataLossStatus
+    """What was given up last, and what was left."""
+    led_group: str
+    """UUID of the group that somebody led last; told once members were given up."""
     safe_to_lose_primary: bool
     """Whether losing the primary loses nothing acknowledged."""
     safe_to_lose_primary_reason: str

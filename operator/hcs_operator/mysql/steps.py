@@ -7,6 +7,7 @@ from typing import assert_never
 from hcs_operator.api.database import Instance, Role
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import (
+    ApplyReceived,
     Clone,
     Close,
     CloseGroup,
@@ -33,6 +34,18 @@ CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %
 
 _MANAGE = "SELECT asynchronous_connection_failover_add_managed('', 'GroupReplication', %s, %s, %s, '', 80, 60)"
 
+
+_APPLIER = "group_replication_applier"
+_APPLYING = """
+SELECT applier.SERVICE_STATE = 'ON' AS applying, coordinator.LAST_ERROR_MESSAGE AS coordinating,
+       (SELECT MAX(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
+         WHERE CHANNEL_NAME = applier.CHANNEL_NAME) AS error
+  FROM performance_schema.replication_applier_status AS applier
+  LEFT JOIN performance_schema.replication_applier_status_by_coordinator AS coordinator USING (CHANNEL_NAME)
+ WHERE CHANNEL_NAME = %s
+"""
+APPLY_SECONDS = 5
+"""For what was received, in one look; the next one goes on."""
 
 Opener = Callable[[Instance], AbstractContextManager[Session]]
 
@@ -62,6 +75,8 @@ def _of_the_group(step: GroupStep, session: Session) -> None:
             _revive(step, session)
         case Halt():
             session.launch("STOP GROUP_REPLICATION")
+        case ApplyReceived():
+            _apply_received(step, session)
         case OpenGroup():
             session.run(facts.OPEN_GROUP)
         case CloseGroup():
@@ -95,18 +110,43 @@ def _revive(step: Revive, session: Session) -> None:
     claim, row = step.claim, facts.member_group(session)
     if row is not None and row.solo and row.epoch == claim.epoch:
         return
-    if row is None or row.group_name != claim.group_name or row.epoch >= claim.epoch:
+    if row is None or row.group_name not in {claim.group_name, step.former} or row.epoch >= claim.epoch:
         raise Refused(f"{step.seed.name} has no row that epoch {claim.epoch} of group {claim.group_name} may follow")
-    group = facts.group(session)
-    if group.state != "OFFLINE" or group.changing:
-        raise Refused(f"{step.seed.name} is {group.state}, not at rest; its group is not taken up anew")
+    _at_rest(step.seed, session)
+    _stop_applying(session)  # on still, if `ApplyReceived` was interrupted
     session.run("SET SESSION sql_log_bin = 0")
     with opened(session):
         session.run(
-            "UPDATE hcs_meta.member_group SET solo_uuid = @@server_uuid, epoch = %s WHERE id = 1 AND epoch < %s",
+            "UPDATE hcs_meta.member_group SET solo_uuid = @@server_uuid, group_name = %s, epoch = %s"
+            " WHERE id = 1 AND epoch < %s",
+            claim.group_name,
             claim.epoch,
             claim.epoch,
         )
+
+
+def _at_rest(member: Instance, session: Session) -> None:
+    group = facts.group(session)
+    if group.state != "OFFLINE" or group.changing:
+        raise Refused(f"{member.name} is {group.state}, not at rest; its group is not taken up anew")
+
+
+def _apply_received(step: ApplyReceived, session: Session) -> None:
+    """Before the choice of whose data is taken up, so that a damaged relay log shows."""
+    _at_rest(step.member, session)
+    session.run(f"START REPLICA SQL_THREAD FOR CHANNEL '{_APPLIER}'")
+    waited = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS late"
+    late = session.query(waited, str(step.received), APPLY_SECONDS)[0]["late"]
+    row = session.one(_APPLYING, _APPLIER)
+    _stop_applying(session)
+    if late and row and not row["applying"]:
+        raise Refused(f"what it received cannot be applied: {row['error'] or row['coordinating'] or 'it stopped'}")
+
+
+def _stop_applying(session: Session) -> None:
+    row = session.one(_APPLYING, _APPLIER)
+    if row and row["applying"]:
+        session.run(f"STOP REPLICA SQL_THREAD FOR CHANNEL '{_APPLIER}'")
 
 
 def _close_group(step: CloseGroup, session: Session) -> None:

@@ -63,6 +63,10 @@ class Wishes(Protocol):
         """The member that is to lead, on request."""
 
     @property
+    def allow_data_loss(self) -> str:
+        """The members that are lost for good, with commas between them."""
+
+    @property
     def errant(self) -> str:
         """What becomes of an instance with transactions of its own: Rebuild or Quarantine."""
 
@@ -104,6 +108,7 @@ async def look(
         max_staleness=wishes.max_staleness,
         drain_timeout=wishes.drain_timeout,
         promote=wishes.promote,
+        allow_data_loss=wishes.allow_data_loss,
         errant=wishes.errant,
         exports=tuple(_exported(document["metadata"]) for document in exports),
         paused=wishes.paused,

@@ -38,6 +38,7 @@ class Wishes:
     max_staleness: float
     drain_timeout: float
     promote: str
+    allow_data_loss: str
     errant: str
     paused: bool
     credentials_secret: str
@@ -86,6 +87,7 @@ def wishes(stack: Stack) -> Wishes:
         max_staleness=seconds(stack.spec.database.max_staleness_during_outage),
         drain_timeout=seconds(stack.spec.autoscaling.read_replicas.scale_in.drain_timeout),
         promote=stack.promote,
+        allow_data_loss=stack.allow_data_loss,
         errant=stack.spec.database.errant,
         paused=stack.spec.paused,
         credentials_secret=reference.name if reference else stack.names.database_secret,

@@ -7,6 +7,7 @@ from hcs_operator.api import conditions as names
 from hcs_operator.api.names import GATEWAY
 from hcs_operator.api.observed import Outlook, Reason
 from hcs_operator.api.spec import Stack
+from hcs_operator.api.status import CLAIMED
 from hcs_operator.api.times import stamp
 from hcs_operator.status import (
     async_available,
@@ -133,4 +134,4 @@ def _database(facts: Facts) -> dict[str, Any]:
 
 
 def _without_claim(database: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in database.items() if name != "claim"}
+    return {name: value for name, value in database.items() if name not in CLAIMED}

@@ -96,6 +96,33 @@ def test_a_status_written_beside_a_claim_keeps_it(stage: Stage) -> None:
     assert stage.status["claim"]["groupName"] == GROUP
 
 
+def test_what_was_given_up_is_recorded_with_the_claim_and_stays_with_later_ones(stage: Stage) -> None:
+    first = stage.claim()
+    stage.do(first)
+    lost = {"members": ["shop-db-0-1"], "groupName": GROUP}
+    second = stage.claim(epoch=2, group_name=OTHER_GROUP, former=(GROUP,), before=first.written, loss=lost)
+    stage.do(second)
+    assert (stage.status["claim"]["former"], stage.status["dataLoss"]) == ([GROUP], lost)
+    stage.write(bootstrapped=True)
+    grown = stage.claim(
+        epoch=2, group_name=OTHER_GROUP, former=(GROUP,), before=second.written, members=(SEED.name, "shop-db-0-1")
+    )
+    stage.do(grown)
+    assert (stage.status["claim"], stage.status["dataLoss"]) == (grown.written, lost)
+
+
+def test_a_claim_on_an_old_look_gives_nobody_up(stage: Stage) -> None:
+    first = stage.claim()
+    stage.do(first)
+    grown = stage.claim(members=(SEED.name, "shop-db-0-1"), before=first.written)
+    stage.do(grown)
+    with pytest.raises(Conflict):
+        stage.do(
+            stage.claim(epoch=2, group_name=OTHER_GROUP, former=(GROUP,), before=first.written, loss={"at": "now"})
+        )
+    assert (stage.status["claim"], "dataLoss" in stage.status) == (grown.written, False)
+
+
 def test_a_claimed_group_is_founded(stage: Stage) -> None:
     stage.do(stage.claim())
     stage.do(Found(stage.claim(), SEED))

@@ -53,6 +53,7 @@ class Wishes:
     max_staleness: float = 60.0
     drain_timeout: float = 60.0
     promote: str = ""
+    allow_data_loss: str = ""
     errant: str = "Rebuild"
     paused: bool = False
     credentials_secret: str = "shop-database"

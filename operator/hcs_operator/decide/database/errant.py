@@ -27,6 +27,8 @@ class Policy(NamedTuple):
     replication: Access
     now: float
     """Unix seconds."""
+    former: tuple[str, ...] = ()
+    """Names of groups that ended when members were given up."""
 
 
 class Saved(NamedTuple):

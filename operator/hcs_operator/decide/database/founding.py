@@ -90,8 +90,12 @@ def _unclaimed(view: DatabaseView) -> Finding:
         words = f"{silent.instance.name} may hold a copy of the data and does not answer; nothing is founded before."
         return Finding(waiting=Reason("ReaderSilent", words))
     epoch, seed = 1, members[0]
-    group_name = str(uuid5(NAMESPACE_URL, f"https://highconcurrency.dev/{view.uid}/{epoch}"))
-    return Finding(step=_claim(view, seed, epoch, group_name, (seed.instance.name,)))
+    return Finding(step=_claim(view, seed, epoch, new_name(view.uid, epoch), (seed.instance.name,)))
+
+
+def new_name(uid: str, epoch: int) -> str:
+    """Return the UUID of a group that begins with this epoch of the stack with this uid."""
+    return str(uuid5(NAMESPACE_URL, f"https://highconcurrency.dev/{uid}/{epoch}"))
 
 
 def _name_of(facts: Facts) -> str:

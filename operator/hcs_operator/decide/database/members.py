@@ -10,6 +10,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database import errant
 from hcs_operator.decide.database.copying import Care, cloning, copy
 from hcs_operator.decide.database.operations import Operation
+from hcs_operator.decide.database.steps import Halt
 
 WAITS = "OFFLINE"
 """State of a member that has its data and waits to be let in."""
@@ -33,6 +34,8 @@ def care(member: InstanceView, around: Company) -> Care:
         return Care("Unreachable", member.unreachable.message)
     if cloning(facts):
         return Care("Cloning", "a copy is being made", operation=Operation.CLONE_MEMBER)
+    if of_one(around.policy.former, facts):
+        return _of_a_former_group(member, facts, around)
     if problem := foreign(member, facts, around.group_name):
         return Care("Foreign", "its data is not of this group", problem=problem)
     return _in_the_group(facts) or _outside(member, facts, around)
@@ -54,6 +57,23 @@ def _outside(member: InstanceView, facts: Facts, around: Company) -> Care:
     if facts.member_group is None:
         return copy(member, facts, around.donor, around.replication, "its volume is empty")
     return Care(WAITS, "its agent joins the group as soon as it admits members")
+
+
+def _of_a_former_group(member: InstanceView, facts: Facts, around: Company) -> Care:
+    """It was given up and came back, or was left behind: it leaves that group, and is made a copy of this one."""
+    why = "its group ended when members were given up"
+    if facts.group.changing:
+        return Care("FormerGroup", f"{why}; it leaves it", operation=Operation.CLONE_MEMBER)
+    if facts.group.state != WAITS:
+        return Care("FormerGroup", f"{why}; it leaves it", Halt(member.instance), Operation.CLONE_MEMBER)
+    if own := errant.of(facts, around.leader):
+        return errant.care(member, facts, own, around.policy, around.donor)
+    return copy(member, facts, around.donor, around.replication, why)
+
+
+def of_one(former: tuple[str, ...], facts: Facts) -> bool:
+    """Say whether the data is of one of these groups."""
+    return facts.member_group is not None and facts.member_group.group_name in former
 
 
 def foreign(member: InstanceView, facts: Facts, group_name: str) -> Reason | None:

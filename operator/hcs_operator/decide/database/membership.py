@@ -37,9 +37,13 @@ def recorded(claim: Mapping[str, Any]) -> tuple[str, ...]:
 def present(view: DatabaseView, claim: Mapping[str, Any]) -> Claim:
     """Return the claim that status has, as a step to be changed and written over it."""
     members = recorded(claim)
-    return Claim(
-        view.namespace, view.stack, view.uid, claim["seed"], claim["epoch"], claim["groupName"], members, claim
-    )
+    seed, epoch, name = claim["seed"], claim["epoch"], claim["groupName"]
+    return Claim(view.namespace, view.stack, view.uid, seed, epoch, name, members, claim, former(claim))
+
+
+def former(claim: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the groups that ended when members were given up."""
+    return tuple(claim.get("former") or ())
 
 
 def ordinal(name: str) -> int:

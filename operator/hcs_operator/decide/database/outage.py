@@ -17,8 +17,8 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.errant import held
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.journal import started
-from hcs_operator.decide.database.members import foreign
-from hcs_operator.decide.database.membership import present, recorded
+from hcs_operator.decide.database.members import foreign, of_one
+from hcs_operator.decide.database.membership import former, present, recorded
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Halt, Revive
@@ -31,14 +31,15 @@ Answered = list[tuple[InstanceView, Facts]]
 
 def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, Any] | None, now: float) -> Finding:
     """Judge a group that has no primary; every existing member has answered."""
-    members: Answered = [(member, member.facts) for member in view.of(Role.MEMBER) if member.facts]
+    ended = former(claim)
+    members: Answered = [(it, it.facts) for it in view.of(Role.MEMBER) if it.facts and not of_one(ended, it.facts)]
     strays = (foreign(member, facts, claim["groupName"]) for member, facts in members)
     if stray := next(filter(None, strays), None):
         return Finding(waiting=stray, problem=stray)
     if under_way := _under_way(members):
         return Finding(waiting=under_way)
-    best = _superset(members, claim["seed"])
-    problem = _unfit(view, members, claim) or (_more_at_a_reader(view, best) if best else _diverged(members))
+    best = superset(members, claim["seed"])
+    problem = _unfit(view, members, claim) or (more_at_a_reader(view, best) if best else diverged(members))
     if problem is not None or best is None:
         return Finding(waiting=problem, problem=problem)
     return _recover(view, members, best, claim, journal, now)
@@ -94,14 +95,15 @@ def holding(view: DatabaseView) -> list[str]:
     return [*names, *(f"volume claim {claim}" for claim in view.kept if claim not in asked)]
 
 
-def _superset(members: Answered, claimed: str) -> InstanceView | None:
+def superset(members: Answered, claimed: str) -> InstanceView | None:
     """Return a member that has all that any has: the claimed one, where it does."""
     bearing = [(member, held(facts)) for member, facts in members if facts.member_group]
     full = [it for it, own in bearing if all(other <= own for _, other in bearing)]
     return next((it for it in full if it.instance.name == claimed), full[0] if full else None)
 
 
-def _diverged(members: Answered) -> Reason:
+def diverged(members: Answered) -> Reason:
+    """Tell what each of them holds."""
     words = "; ".join(f"{member.instance.name} has {held(facts)}" for member, facts in members if facts.member_group)
     return Reason(
         "Diverged",
@@ -110,7 +112,8 @@ def _diverged(members: Answered) -> Reason:
     )
 
 
-def _more_at_a_reader(view: DatabaseView, best: InstanceView) -> Reason | None:
+def more_at_a_reader(view: DatabaseView, best: InstanceView) -> Reason | None:
+    """Tell of a reader that holds what the best member lacks: it may be the only copy."""
     assert best.facts is not None
     own = held(best.facts)
     for reader in view.of(Role.READER):

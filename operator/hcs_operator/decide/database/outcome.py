@@ -14,6 +14,13 @@ Labels = Mapping[str, Mapping[str, str | None]]
 """By pod: label → value; None means the label must not be there."""
 
 
+class LossAnswer(NamedTuple):
+    """What became of a request to give members up."""
+
+    allowed: bool
+    words: str
+
+
 class Finding(NamedTuple):
     """At most one step, and why there is no primary yet (`waiting`) or will be none by itself (`problem`)."""
 
@@ -38,6 +45,8 @@ class DatabasePlan:
     """Another instance leads than the last that was known to; told once, as the status of this look has its name."""
     refusal: str | None = None
     """Why a hand-over that was asked for is refused, in words; told once, as the status of this look has it."""
+    loss: LossAnswer | None = None
+    """Members were given up on request, or are not; told once likewise."""
     saved: tuple[Saved, ...] = ()
     """What was exported of instances that had transactions of their own, and who was rebuilt; told once likewise."""
     primary_ready: bool = False

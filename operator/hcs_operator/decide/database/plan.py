@@ -6,6 +6,7 @@ from typing import Any
 from hcs_operator.api.database import DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database import errant
+from hcs_operator.decide.database import loss as loss_
 from hcs_operator.decide.database import members as members_
 from hcs_operator.decide.database import readers as readers_
 from hcs_operator.decide.database.copying import Care, donors, source
@@ -14,7 +15,7 @@ from hcs_operator.decide.database.founding import STARTING, founding
 from hcs_operator.decide.database.journal import ReaderJudgements, entry, started
 from hcs_operator.decide.database.lead import changed, told, unled_since
 from hcs_operator.decide.database.members import Company
-from hcs_operator.decide.database.membership import membership
+from hcs_operator.decide.database.membership import former, membership
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan, Finding
 from hcs_operator.decide.database.promotion import Promotion, promotion
@@ -22,7 +23,7 @@ from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import roll
 from hcs_operator.decide.database.steps import Clone, Step
-from hcs_operator.decide.database.verdicts import Verdict, eligible, primary
+from hcs_operator.decide.database.verdicts import Verdict, eligible, online, primary
 
 
 def plan(
@@ -42,12 +43,14 @@ def plan(
     claim = previous.get("claim")
     bootstrapped = bool(previous.get("bootstrapped"))
     leader = primary(view, claim["groupName"]) if claim else None
+    lost = loss_.loss(view, leader, previous, now)
     finding = Finding() if leader else founding(view, claim, journal, now, bootstrapped=bootstrapped)
+    finding = lost.finding or finding
     unled = unled_since(leader, previous, now)
     readers = _readers(view, previous, journal, now, leaving, leader, 0.0 if unled is None else now - unled)
     members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
-        policy = errant.Policy(view, claim["groupName"], view.replication, now)
+        policy = errant.Policy(view, claim["groupName"], view.replication, now, former(claim))
         members = _members(leader, policy, failed)
         readers.cares.update(_cares(leader, policy, readers, failed, members))
         finding = _group(view, leader, claim, members)
@@ -59,9 +62,10 @@ def plan(
     return DatabasePlan(
         steps=steps,
         labels=labels(report),
-        status=_status(report, previous, steps, asked),
+        status={**_status(report, previous, steps, asked), **loss_.told(lost, leader, previous)},
         change=changed(view, leader, previous),
         refusal=asked.refusal,
+        loss=lost.answer,
         saved=tuple(errant.told(view, saved, previous)),
         journal=entry(finding.operation or asked.operation or _copied(members), readers, rolling.pending, journal, now),
         primary_ready=leader is not None and bootstrapped,
@@ -182,7 +186,7 @@ def _cares(
         policy.group_name,
         None if copying else readers_.donor(view, leader, readers.eligible()),
         policy.replication,
-        view.of(Role.MEMBER),
+        tuple(online(view, leader)),
         policy,
     )
     cares: dict[str, Care] = {}

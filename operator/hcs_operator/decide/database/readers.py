@@ -31,7 +31,8 @@ class Surroundings(NamedTuple):
     donor: InstanceView | None
     """None while the only possible donors are busy with another clone."""
     replication: Access
-    members: tuple[InstanceView, ...]
+    online: tuple[InstanceView, ...]
+    """The members that are in the group."""
     policy: errant.Policy
 
 
@@ -98,10 +99,9 @@ def _healthy(reader: InstanceView, facts: Facts, channel: Channel) -> Care:
 def _without_binary_log(reader: InstanceView, facts: Facts, around: Surroundings) -> Care:
     """Find a source that still has what the reader needs; a new copy only when there is none."""
     own = GtidSet.parse(facts.gtid_executed)
-    for member in around.members:
-        usable = member.facts and member.facts.group.state == "ONLINE"
+    for member in around.online:
         current = facts.channel and facts.channel.source == member.instance.host
-        if usable and not current and member.facts and GtidSet.parse(member.facts.gtid_purged) <= own:
+        if not current and member.facts and GtidSet.parse(member.facts.gtid_purged) <= own:
             return Care(
                 "Reconnecting",
                 f"{member.instance.name} still has what it lacks",

@@ -10,6 +10,7 @@ from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
 from hcs_operator.decide.database.outcome import Labels
 from hcs_operator.decide.database.readers import lagging
+from hcs_operator.decide.database.verdicts import online
 
 
 class Report(NamedTuple):
@@ -90,28 +91,23 @@ def _state(report: Report, it: InstanceView) -> tuple[str, str]:
     return it.facts.group.state, ""
 
 
-def _online(report: Report) -> list[InstanceView]:
-    members = report.view.of(Role.MEMBER)
-    return [member for member in members if member.facts and member.facts.group.state == "ONLINE"]
-
-
 def _safe_to_lose_primary(report: Report) -> tuple[bool, str]:
-    online = _online(report)
     if report.leader is None:
         return False, "NoPrimary"
-    if len(online) < 2:
+    members = online(report.view, report.leader)
+    if len(members) < 2:
         return False, "SingleMember"
-    if len({member.pod.node for member in online}) < 2:
+    if len({member.pod.node for member in members}) < 2:
         return False, "SingleNode"
     return True, "AnotherMemberOnline"
 
 
 def durability(report: Report) -> Reason | None:
     """Say why an acknowledged write could be lost with one volume; None when it could not."""
-    online = len(_online(report))
-    if online >= 2:
+    count = len(online(report.view, report.leader))
+    if count >= 2:
         return None
-    if online == 0:
+    if count == 0:
         return Reason("NoMemberOnline", "No member of the database's group is online.")
     return Reason(
         "SingleMember",

@@ -28,6 +28,10 @@ class Claim:
     members: tuple[str, ...]
     """Whoever may hold an acknowledged write; recorded before it can join, struck off before it leaves for good."""
     before: Mapping[str, Any] | None = field(default=None, compare=False)
+    former: tuple[str, ...] = ()
+    """Names of groups that ended when members were given up: no volume of theirs is a member's any more."""
+    loss: Mapping[str, Any] | None = field(default=None, compare=False)
+    """`status.database.dataLoss`, written in the same stroke; None leaves what is there."""
 
     @property
     def written(self) -> dict[str, Any]:
@@ -37,6 +41,7 @@ class Claim:
             "epoch": self.epoch,
             "groupName": self.group_name,
             "members": list(self.members),
+            **({"former": list(self.former)} if self.former else {}),
         }
 
 
@@ -60,13 +65,26 @@ class Revive:
 
     claim: Claim
     seed: Instance
+    former: str = ""
+    """The group that its row may name instead of the claimed one, when members were given up; the row is renamed."""
 
 
 @dataclass(frozen=True)
 class Halt:
-    """STOP GROUP_REPLICATION on a member in ERROR, so that its auto-rejoin cannot meet a group that is revived."""
+    """STOP GROUP_REPLICATION on a member in ERROR, so that its auto-rejoin cannot meet a group that is revived.
+
+    Also on one of a group that is given up, whatever it calls itself.
+    """
 
     member: Instance
+
+
+@dataclass(frozen=True)
+class ApplyReceived:
+    """Have a member that is in no group apply what it received from its last one; what is left is done at the next."""
+
+    member: Instance
+    received: GtidSet
 
 
 @dataclass(frozen=True)
@@ -173,7 +191,7 @@ class Recreate:
     why: str
 
 
-GroupStep = Found | Revive | Halt | OpenGroup | CloseGroup | HandOver
+GroupStep = Found | Revive | Halt | ApplyReceived | OpenGroup | CloseGroup | HandOver
 SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
 
@@ -185,7 +203,7 @@ def target(step: SqlStep) -> Instance:
     match step:
         case Found() | Revive():
             return step.seed
-        case Halt():
+        case Halt() | ApplyReceived():
             return step.member
         case OpenGroup() | CloseGroup() | HandOver():
             return step.leader
@@ -220,6 +238,7 @@ _WHAT = {
 }
 _OF_THE_GROUP = {
     Halt: "taken out of its group",
+    ApplyReceived: "made to apply what it has received",
     OpenGroup: "opened for other members",
     CloseGroup: "made a group of one again",
     HandOver: "made to hand over",

@@ -32,13 +32,21 @@ def primary(view: DatabaseView, group_name: str) -> InstanceView | None:
     return next((it for it, facts, row in ours if len(ours) == 1 and row and not facts.super_read_only), None)
 
 
+def online(view: DatabaseView, leader: InstanceView | None) -> list[InstanceView]:
+    """Return the members that are ONLINE by their own word: while somebody leads, in that group.
+
+    One that was given up and is back may go on in its former group, and call itself ONLINE there.
+    """
+    led = leader.facts.member_group if leader and leader.facts else None
+    found = (
+        (it, it.facts.member_group) for it in view.of(Role.MEMBER) if it.facts and it.facts.group.state == "ONLINE"
+    )
+    return [it for it, row in found if led is None or row is None or row.group_name == led.group_name]
+
+
 def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
-    """Return the other members that are ONLINE by their own word."""
-    return [
-        member
-        for member in view.of(Role.MEMBER)
-        if member is not leader and member.facts and member.facts.group.state == "ONLINE"
-    ]
+    """Return the other members of the leader's group that are ONLINE by their own word."""
+    return [member for member in online(view, leader) if member is not leader]
 
 
 def lag(reader: InstanceView, leader: InstanceView | None) -> float | None:
