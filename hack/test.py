@@ -1,24 +1,19 @@
 """`make test`: climbs the rungs lint, unit, engine, apiserver, cluster, and says what each did and how long it took.
 
-Rungs of one stage run side by side. Each stage needs more than the one before, so a mistake is found where it is
-cheapest; the first stage with a failure ends the climb. A cluster that runs is used, else one is made and removed at
-the end. With CI=true everything starts over, what a failure left to see is collected into .artifacts/ first, and what
-is still on the machine once all is removed fails the run.
-`python3 -m hack.test unit apiserver` runs only those.
+Each rung needs more than the one before, so a mistake is found where it is cheapest; the first rung that fails ends the
+climb. A cluster that runs is used, else one is made and removed at the end. With CI=true everything starts over, what a
+failure left to see is collected into .artifacts/ first, and what is still on the machine once all is removed fails the
+run. `python3 -m hack.test unit apiserver` runs only those.
 """
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from hack import engine, venv
@@ -45,9 +40,7 @@ class Rung:
 
     name: str
     proves: str
-    stage: int
     climb: Callable[[], int]
-    prepare: Callable[[], object] = lambda: None  # builds what it needs, while no test of its stage runs
     on_demand: bool = False  # climbed only when it is named
 
 
@@ -73,12 +66,8 @@ def unit() -> int:
 
 def apiserver() -> int:
     """kube-apiserver and etcd, started by the tests."""
-    environment = _with_programs(_kubernetes())
+    environment = _with_programs(tools.ensure(tools.KUBERNETES_AND_FRIENDS))
     return _pytest("apiserver", environment, f"--numprocesses={_SIDE_BY_SIDE}", "--dist=worksteal")
-
-
-def _kubernetes() -> Path:
-    return tools.ensure(tools.KUBERNETES_AND_FRIENDS)
 
 
 def engines() -> int:
@@ -118,12 +107,12 @@ def _on_our_cluster(marker: str) -> int:
 
 
 RUNGS = (
-    Rung("lint", "ruff, mypy strict, import layers, generated files are fresh", 1, lint, venv.ensure),
-    Rung("unit", "pure cores, builders and fakes", 1, unit, tools.clients),
-    Rung("engine", "against real MySQL, Redis and RabbitMQ, in the images' Python", 2, engines, engine.Runner.ready),
-    Rung("apiserver", "against kube-apiserver and etcd", 2, apiserver, _kubernetes),
-    Rung("cluster", "stacks on a kind cluster: flow, healing, scaling, faults", 3, in_cluster),
-    Rung("chaos", "no acknowledged write is lost, fault by fault", 4, chaos, on_demand=True),
+    Rung("lint", "ruff, mypy strict, import layers, generated files are fresh", lint),
+    Rung("unit", "pure cores, builders and fakes", unit),
+    Rung("engine", "against real MySQL, Redis and RabbitMQ, in the images' Python", engines),
+    Rung("apiserver", "against kube-apiserver and etcd", apiserver),
+    Rung("cluster", "stacks on a kind cluster: flow, healing, scaling, faults", in_cluster),
+    Rung("chaos", "no acknowledged write is lost, fault by fault", chaos, on_demand=True),
 )
 _DAILY = [rung.name for rung in RUNGS if not rung.on_demand]
 _KILLERS = (in_cluster, chaos)
@@ -194,74 +183,27 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _climb(rungs: Sequence[Rung], *, keep: bool) -> int:
-    """Runs the rungs up to the first stage with a failure, then prints the list with times. `keep` collects what a
-    failure left.
+def _climb(rungs: list[Rung], *, keep: bool) -> int:
+    """Runs the rungs up to the first that fails, then prints the list with times. `keep` collects what a failure
+    left.
     """
     took: list[str] = []
-    failed = 0
-    for _, stage in itertools.groupby(rungs, key=lambda rung: rung.stage):
-        for rung, code, seconds in _side_by_side(list(stage)):
-            took.append(f"{rung.name:10} {'failed' if code else 'passed':7} {seconds:6.0f} s")
-            failed = failed or code
-        if failed:
+    code = 0
+    for rung in rungs:
+        print(f"\n=== {rung.name}: {rung.proves}", flush=True)
+        started = time.monotonic()
+        try:
+            code = rung.climb()
+        except (CommandFailed, Refusal) as error:
+            print(f"error: {error}", flush=True)
+            code = 1
+        took.append(f"{rung.name:10} {'failed' if code else 'passed':7} {time.monotonic() - started:6.0f} s")
+        if code:
             break
-    if failed and keep:
+    if code and keep:
         cluster.logs()
     print("\n=== " + "\n    ".join(took), flush=True)
-    return failed
-
-
-def _side_by_side(rungs: Sequence[Rung]) -> Iterator[tuple[Rung, int, float]]:
-    """Each rung with its exit code and seconds, as they end. More than one run in processes of their own, and what
-    they printed is shown when they end.
-    """
-    started = time.monotonic()
-    for rung in rungs:
-        if code := _attempted(rung.prepare):
-            yield rung, code, time.monotonic() - started
-            return
-    if len(rungs) == 1:
-        yield rungs[0], _climbed(rungs[0]), time.monotonic() - started
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = {rung: Path(folder) / rung.name for rung in rungs}
-        forks = multiprocessing.get_context("fork")
-        processes = {rung: forks.Process(target=_printed_to, args=(outputs[rung], rung)) for rung in rungs}
-        say(f"{' and '.join(rung.name for rung in rungs)}, side by side …")
-        for process in processes.values():
-            process.start()
-        while processes:
-            ended = wait([process.sentinel for process in processes.values()])
-            for rung in [rung for rung, process in processes.items() if process.sentinel in ended]:
-                process = processes.pop(rung)
-                process.join()
-                print(outputs[rung].read_text(), flush=True)
-                yield rung, process.exitcode or 0, time.monotonic() - started
-
-
-def _printed_to(file: Path, rung: Rung) -> None:
-    """The whole of a process that climbs a rung."""
-    with file.open("w") as output:
-        os.dup2(output.fileno(), sys.stdout.fileno())
-        os.dup2(output.fileno(), sys.stderr.fileno())
-        sys.exit(_climbed(rung))
-
-
-def _climbed(rung: Rung) -> int:
-    """The rung's exit code."""
-    print(f"\n=== {rung.name}: {rung.proves}", flush=True)
-    return _attempted(rung.climb)
-
-
-def _attempted(act: Callable[[], object]) -> int:
-    """The exit code that it answers, else 0; 1 for an error of ours, which is one line."""
-    try:
-        answer = act()
-    except (CommandFailed, Refusal) as error:
-        print(f"error: {error}", flush=True)
-        return 1
-    return answer if isinstance(answer, int) else 0
+    return code
 
 
 if __name__ == "__main__":
