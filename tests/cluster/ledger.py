@@ -71,14 +71,11 @@ class Ledger:
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:
-        """Prints what the block has cost the load: the longest gap, and how many writes have no sure answer yet. Asserts
-        that no order which was acknowledged until its end is lost.
-        """
-        since, open_before = time.monotonic(), len(self._open_ones())
+        """Asserts that no order which was acknowledged until the block's end is lost, and prints the longest gap."""
+        since = time.monotonic()
         yield
         until("the orders can be read", lambda: asyncio.run(self._all_there()) or None, 60)
-        unsure = len(self._open_ones()) - open_before
-        print(f"    {what}: longest gap {self.longest_gap(since):.1f} s, {unsure} without a sure answer")
+        print(f"    {what}: longest gap {self.longest_gap(since):.1f} s")
 
     async def _all_there(self) -> bool:
         """Whether they can be read; raises AssertionError if they can and one of them is lost."""

@@ -197,6 +197,14 @@ def test_a_group_that_counts_one_again_may_bootstrap_by_itself() -> None:
     assert planned(member(SOLO), recorded=NAMES[:1], wanted=1).steps == ()
 
 
+def test_shrinking_goes_on_until_the_group_of_one_may_bootstrap_by_itself() -> None:
+    alone = replace(PRIMARY, member_group=OPEN, group=LEADING)
+    leaving = planned(member(alone), member(SECOND, 1), recorded=NAMES[:1], wanted=1)
+    assert not [step for step in leaving.steps if isinstance(step, CloseGroup)]
+    assert leaving.journal, "nothing seems left to do, and a crash now would need the operator"
+    assert leaving.journal["operation"] == "ShrinkGroup"
+
+
 @pytest.mark.parametrize(
     ("recorded", "wanted", "pods"),
     [(None, 3, 3), (NAMES[:1], 3, 3), (NAMES, 1, 3), (NAMES[:2], 1, 2), (NAMES[:1], 1, 1)],

@@ -75,11 +75,7 @@ def membership(
     missing = view.members_wanted - len(names)
     if missing > 0:
         return _grow(view, claim, ready, alone=row.solo)
-    if names == (leader.instance.name,) and not row.solo and _alone(view, leader):
-        return Membership(
-            CloseGroup(present(view, claim), leader.instance), Operation.SHRINK, "the group counts one again"
-        )
-    return Membership()
+    return _alone(view, leader, claim) if names == (leader.instance.name,) and not row.solo else Membership()
 
 
 def _ready(member: InstanceView, cares: Mapping[str, Care]) -> bool:
@@ -152,5 +148,8 @@ def hand_over(leader: Instance, successor: InstanceView, why: str) -> HandOver:
     return HandOver(leader, successor.instance, successor.facts.server_uuid, why)
 
 
-def _alone(view: DatabaseView, leader: InstanceView) -> bool:
-    return len(view.of(Role.MEMBER)) == 1 and leader.facts is not None and leader.facts.group.total == 1
+def _alone(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any]) -> Membership:
+    """Make it a group of one again, which comes back by itself: not before the others' pods are gone."""
+    if len(view.of(Role.MEMBER)) > 1 or leader.facts is None or leader.facts.group.total > 1:
+        return Membership(None, Operation.SHRINK, "whoever was struck off is not gone yet")
+    return Membership(CloseGroup(present(view, claim), leader.instance), Operation.SHRINK, "the group counts one again")
