@@ -51,7 +51,7 @@ def test_a_deleted_child_comes_back_and_status_and_an_event_say_so(
     name = f"shop-{suffix}"
     before = shop.kubectl.get(kind, name)
     assert before, name
-    known, since = _events(shop), shop.resource()["metadata"]["resourceVersion"]
+    known, since = _events(shop), _version(shop)
     shop.kubectl.delete(kind, name)
 
     def renewed() -> bool:
@@ -163,14 +163,22 @@ def _until_warned(shop: Stack, known: set[tuple[str, int]], bad: Document, *word
     until(f"a Warning {bad['reason']} says so", warned, EVENT_SECONDS)
 
 
+def _place(shop: Stack) -> str:
+    return f"/apis/highconcurrency.dev/v1alpha1/namespaces/{shop.kubectl.namespace}/highconcurrencystacks"
+
+
+def _version(shop: Stack) -> str:
+    """The version of all stacks now; a single one's may be so old that nothing can be watched from there."""
+    return str(json.loads(shop.kubectl.run("get", "--raw", _place(shop)))["metadata"]["resourceVersion"])
+
+
 def _told(shop: Stack, since: str) -> list[str]:
     """The message of the condition Reconciling in each status since that version: most last for one look, which no poll
     sees, so the watch is asked for all of them.
     """
-    place = f"/apis/highconcurrency.dev/v1alpha1/namespaces/{shop.kubectl.namespace}/highconcurrencystacks"
     query = f"watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dshop&resourceVersion={since}"
-    changes = [json.loads(line)["object"] for line in shop.kubectl.run("get", "--raw", f"{place}?{query}").splitlines()]
-    return [condition(change, "Reconciling")["message"] for change in changes]
+    lines = shop.kubectl.run("get", "--raw", f"{_place(shop)}?{query}").splitlines()
+    return [condition(json.loads(line)["object"], "Reconciling")["message"] for line in lines]
 
 
 def _pods(shop: Stack) -> Pods:
