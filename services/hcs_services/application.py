@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -22,8 +22,13 @@ PREFIX = "/api/v1"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def create(title: str, description: str, settings: Settings) -> tuple[FastAPI, Any]:
-    """A FastAPI application to add routes to, and the ASGI application to serve: the same within the conventions."""
+def create(
+    title: str, description: str, settings: Settings, *, front: Callable[[Any], Any] = lambda app: app
+) -> tuple[FastAPI, Any]:
+    """A FastAPI application to add routes to, and the ASGI application to serve: the same within the conventions.
+
+    `front` puts something before FastAPI, within them too.
+    """
     app = FastAPI(
         title=title,
         description=description,
@@ -34,7 +39,7 @@ def create(title: str, description: str, settings: Settings) -> tuple[FastAPI, A
         redirect_slashes=False,
     )
     install(app)
-    limited = BodyLimit(app, limit=strict_json.MAX_BODY)
+    limited = BodyLimit(front(app), limit=strict_json.MAX_BODY)
     bounded = Conventions(
         limited, timeout_ms=settings.request_timeout_ms, max_timeout_ms=settings.max_request_timeout_ms
     )
@@ -68,7 +73,11 @@ def install(app: FastAPI) -> None:
 
 
 def _answer(error: Problem, request: Request) -> Response:
-    status, headers, body = problem_response(error, instance=request.scope["path"])
+    return raw_response(*problem_response(error, instance=request.scope["path"]))
+
+
+def raw_response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Response:
+    """A response of exactly these header fields."""
     response = Response(body, status)
     response.raw_headers = headers
     return response

@@ -17,8 +17,20 @@ from hcs_services import request_context
 from hcs_services.problem import Problem, problem, send_problem
 from hcs_services.request_context import deadline, remaining
 
-__all__ = ["Conventions", "begin_request", "check_if_match", "deadline", "etag", "header", "none_match", "remaining"]
+__all__ = [
+    "WITHOUT_BODY",
+    "Conventions",
+    "begin_request",
+    "check_if_match",
+    "deadline",
+    "etag",
+    "header",
+    "none_match",
+    "remaining",
+]
 
+WITHOUT_BODY = frozenset({204, 304})
+"""Statuses whose answers have no body, whatever their header says."""
 _log = structlog.get_logger(__name__)
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")

@@ -1,13 +1,14 @@
 """Uvicorn's HTTP/1.1 protocol with the bounds of a public door; every tier listens with it.
 
 httptools parses strictly (it refuses a message with both Content-Length and Transfer-Encoding, bad chunks, bad tokens),
-but it takes other versions than 1.0 and 1.1, hands trailers on as if they were headers, skips the body of a request
-that asks for an upgrade, and leaves blanks behind a value. Uvicorn drops a target's fragment and authority, sets no
-bound on a header's size, on the time it takes or on the requests that wait, answers errors as plain text, and may write
-an error into the middle of an answer under way. Here: header over 16 KiB → 431, header or first byte too slow → 408 or
-a silent close, malformed or ambiguous → 400, all as problem documents; then the sending side is closed and what still
-arrives is discarded for a moment, because closing with unread input makes the kernel reset the connection, and the
-caller would lose the answer. An error that comes while an answer is under way closes the connection without a word.
+but it takes other versions than 1.0 and 1.1, hands trailers on as if they were headers, takes the body of a request
+that offers an upgrade for the next protocol, and leaves blanks behind a value. Uvicorn drops a target's fragment and
+authority, sets no bound on a header's size, on the time it takes or on the requests that wait, answers errors as plain
+text, and may write an error into the middle of an answer under way. Here: header over 16 KiB → 431, header or first
+byte too slow → 408 or a silent close, malformed or ambiguous → 400, all as problem documents; then the sending side is
+closed and what still arrives is discarded for a moment, because closing with unread input makes the kernel reset the
+connection, and the caller would lose the answer. An error that comes while an answer is under way closes the connection
+without a word.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from typing import Any
 import httptools
 import structlog
 from prometheus_client import Counter
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hcs_services import request_context
+from hcs_services.http_clocks import PartClock
+from hcs_services.http_cycle import CycleProtocol
 from hcs_services.problem import Problem, problem, problem_response
 
 MAX_HEADER = 16 * 1024
@@ -56,7 +58,7 @@ class _Phase(Enum):
     BODY = auto()
 
 
-class LimitedHttpProtocol(HttpToolsProtocol):
+class LimitedHttpProtocol(CycleProtocol):
     """One client connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,9 +68,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_received = 0  # bytes of this header in reads that ended within it
         self._body_bytes = 0  # of this request's body, without its framing
         self._body_received = 0  # bytes of this request in reads that ended within its body
-        self._timer: asyncio.TimerHandle | None = None
+        self._clock = PartClock(self.loop, self._late)
         self._received_any = False
         self._began = False  # whether a message began within the read at hand
+        self._framing = b""  # the field that frames a body which this parser takes for another protocol
+        self._introducing = False  # whether another parser is told of such a body
         self._refused = False
         self._discarded = 0
 
@@ -77,11 +81,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the first header."""
         super().connection_made(transport)
-        self._arm(HEADER_SECONDS)
+        self._clock.begin(HEADER_SECONDS)
+        self._clock.settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
-        self._disarm()
+        self._clock.stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -89,14 +94,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._refused:
             self._discard(data)
             return
-        self._unset_keepalive_if_required()
+        self.rest.end()
         self._received_any = True
         if self._phase is _Phase.BETWEEN:
-            self._arm(HEADER_SECONDS)
+            self._clock.begin(HEADER_SECONDS)
         before, self._began = self._phase, False
         self._feed(data)
         if not self._refused:
             self._count(len(data), before)
+        self._clock.settle()
         self._keep_alive()
 
     def _count(self, received: int, before: _Phase) -> None:
@@ -116,6 +122,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]  # an Upgrade may be ignored (RFC 9110, 7.8): read on in HTTP/1.1
+                if self._framing:
+                    self._introduce_the_body()
             except httptools.HttpParserError as error:
                 cause = error.__context__
                 self._refuse(cause if isinstance(cause, Problem) else _malformed())
@@ -123,22 +131,36 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             else:
                 return
 
+    def _introduce_the_body(self) -> None:
+        """Have another parser read on: one that knows how the body is framed and of no upgrade."""
+        introduction = b"POST / HTTP/1.1\r\n%b\r\n\r\n" % self._framing
+        self._framing, self._introducing = b"", True
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(introduction)
+        self._introducing = False
+
     # httptools callbacks
 
     def on_message_begin(self) -> None:
         """Count the header from here."""
+        if self._introducing:
+            return
         self._phase, self._began = _Phase.HEAD, True
-        self._arm(HEADER_SECONDS)
+        self._clock.begin(HEADER_SECONDS)
         self._head_bytes = self._head_received = self._body_bytes = self._body_received = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Count the request target."""
+        if self._introducing:
+            return
         self._head_bytes += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a field as it is on the wire: name, colon, blank, value, CRLF; keep it unless it is a trailer."""
+        if self._introducing:
+            return
         self._head_bytes += len(name) + len(value) + 4
         if self._phase is _Phase.HEAD:
             super().on_header(name, value.rstrip(b" \t"))
@@ -152,9 +174,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge the whole header before the application sees anything of it; an exception ends the parsing."""
+        if self._introducing:
+            return
         self._phase = _Phase.BODY
-        self._disarm()
-        self._arm(BODY_SECONDS)
+        self._clock.end()
+        self._clock.begin(BODY_SECONDS)
         if self._head_bytes > MAX_HEADER:
             raise _too_large()
         self._check_framing()
@@ -164,9 +188,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Expect another request."""
+        """Expect another request, unless this one's body is still to come."""
+        if self._framing:
+            return
         self._phase = _Phase.BETWEEN
-        self._disarm()
+        self._clock.end()
         super().on_message_complete()
 
     def _check_framing(self) -> None:
@@ -180,8 +206,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if codings and lengths:
             raise problem("malformed-request", "A request has Content-Length or Transfer-Encoding, not both.")
         if self.parser.should_upgrade() and (codings or any(value.strip(b"0") for value in lengths)):
-            # the parser takes what follows the header for the next protocol's, and the next protocol is HTTP/1.1 again
-            raise problem("malformed-request", "A request that asks for an upgrade has no body.")
+            if self.parser.get_method() == b"CONNECT":
+                raise problem("malformed-request", "A CONNECT has no body.")
+            self._framing = b"Transfer-Encoding: chunked" if codings else b"Content-Length: " + lengths[0]
 
     def _check_target(self) -> None:
         """Let a target through only if nothing of it is lost: what is judged here is what the next server gets."""
@@ -201,43 +228,29 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # time
 
-    def _arm(self, seconds: float) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(seconds, self._late)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _late(self) -> None:
-        self._timer = None
         if self._received_any:
             self._refuse(problem("request-timeout", "The request came too slowly."))
         else:
             self.transport.close()  # a connection opened in advance; there is no request to answer
 
     def _keep_alive(self) -> None:
-        """Arm uvicorn's idle timer where it does not: for a body that ended after its answer."""
-        answered = self.cycle is not None and self.cycle.response_complete
-        if self._phase is _Phase.BETWEEN and answered and self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        """Begin a rest that does not begin with an answer: that of a body which ended after it."""
+        if self._phase is _Phase.BETWEEN and self.cycle is not None and self.cycle.response_complete:
+            self.rest.begin()
 
     # refusal
 
     def _refuse(self, refusal: Problem) -> None:
         self._refused = True
-        self._disarm()
+        self._clock.stop()
         REFUSED.labels(refusal.slug).inc()
         log.info("connection refused", status=refusal.status, reason=refusal.slug, client=self.client)
         if self._answer_under_way() or self.transport.is_closing():
-            self.transport.close()
+            self.break_off()
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # its application waits for a body that will not come
-            self.cycle.message_event.set()
+            self.cycle.leave()  # its application waits for a body that will not come
         instance = getattr(self, "url", b"").decode("latin-1")[:200] or "/"  # the request line may not be here yet
         self.transport.write(copy_context().run(_rendered, refusal, instance))
         self.flow.resume_reading()

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from hcs_services.identifiers import slot_of
-from hcs_services.problem import problem
+from hcs_services.problem import Problem, problem
 
 KEPT = timedelta(hours=24)
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+_COLUMNS = "body_hash, status, headers, body, task_id, accepted, used_at"
 _DUPLICATE, _LOCK_NOWAIT, _LOCK_TIMEOUT = 1062, 3572, 1205
 
 
@@ -30,6 +31,13 @@ class Transaction(Protocol):
 
     async def fetch_one(self, sql: str, arguments: tuple[Any, ...] = ()) -> dict[str, Any] | None:
         """The first row, or None."""
+
+
+class GroupTransaction(Transaction, Protocol):
+    """The same, for many keys at once."""
+
+    async def fetch_all(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+        """All rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,49 @@ async def save(tx: Transaction, key: Key, *, status: int, headers: Mapping[str, 
     )
 
 
+async def find_many(tx: GroupTransaction, keys: Sequence[Key], now: datetime) -> list[Stored | Problem | None]:
+    """For each key what `claim` would find before its insert: an outcome, a refusal, or None where it is free."""
+    if not keys:
+        return []
+    marks = ", ".join(["(%s, %s, %s)"] * len(keys))
+    values = tuple(part for key in keys for part in key.primary_key)
+    try:
+        # FORCE INDEX: a scan of a small table would meet the locks of keys that nobody asked for
+        rows = await tx.fetch_all(
+            f"SELECT scope, owner, idem_key, {_COLUMNS} FROM idempotency_keys FORCE INDEX (PRIMARY)"  # noqa: S608
+            f" WHERE (scope, owner, idem_key) IN ({marks}) FOR SHARE NOWAIT",
+            values,
+        )
+    except Exception as error:
+        if _error_number(error) != _LOCK_NOWAIT:
+            raise
+        return [await _or_refusal(_find(tx, key, now)) for key in keys]  # one of them is in flight: see which
+    held = {(row["scope"], row["owner"], row["idem_key"]): row for row in rows}
+    return [await _or_refusal(_judge(tx, key, held.get(key.primary_key), now)) for key in keys]
+
+
+async def insert_answers(
+    tx: Transaction, answers: Sequence[tuple[Key, int, Mapping[str, Any], bytes]], *, now: datetime
+) -> None:
+    """Take keys that `find_many` found free together with their 2xx answers: (key, status, headers, body).
+
+    In the order of the keys, as everyone does who takes several. The insert fails as a whole (1062) if another
+    transaction has taken one of them meanwhile.
+    """
+    naive, ver = now.replace(tzinfo=None), int(now.timestamp() * 1_000_000)
+    values: list[Any] = []
+    for key, status, headers, body in sorted(answers, key=lambda answer: answer[0].primary_key):
+        values += (*key.primary_key, key.body_hash, status, json.dumps(dict(headers)), body)
+        values += (naive, naive, slot_of(key.owner), ver)
+    marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s, %s)"] * len(answers))
+    await tx.execute(
+        "INSERT INTO idempotency_keys"  # noqa: S608 - marks only
+        " (scope, owner, idem_key, body_hash, status, headers, body, accepted, created_at, used_at, slot, ver)"
+        f" VALUES {marks}",
+        tuple(values),
+    )
+
+
 async def mark_accepted(tx: Transaction, key: Key, *, now: datetime) -> None:
     """Note that the broker has confirmed the claimed key's task."""
     await tx.execute(
@@ -124,7 +175,7 @@ async def _find(tx: Transaction, key: Key, now: datetime) -> Stored | None:
     # READ COMMITTED takes no gap lock where there is no row, so two first requests meet at the insert.
     try:
         row = await tx.fetch_one(
-            "SELECT body_hash, status, headers, body, task_id, accepted, used_at FROM idempotency_keys"
+            f"SELECT {_COLUMNS} FROM idempotency_keys"  # noqa: S608 - names are ours
             " WHERE scope=%s AND owner=%s AND idem_key=%s FOR SHARE NOWAIT",
             key.primary_key,
         )
@@ -132,13 +183,25 @@ async def _find(tx: Transaction, key: Key, now: datetime) -> Stored | None:
         if _error_number(error) == _LOCK_NOWAIT:
             raise _in_flight() from None
         raise
+    return await _judge(tx, key, row, now)
+
+
+async def _or_refusal(finding: Awaitable[Stored | None]) -> Stored | Problem | None:
+    """What is found, or why it is refused: a group goes on with the others."""
+    try:
+        return await finding
+    except Problem as refusal:
+        return refusal
+
+
+async def _judge(tx: Transaction, key: Key, row: dict[str, Any] | None, now: datetime) -> Stored | None:
     if row is None:
         return None
     if row["used_at"] < now.replace(tzinfo=None) - KEPT:
         await tx.execute("DELETE FROM idempotency_keys WHERE scope=%s AND owner=%s AND idem_key=%s", key.primary_key)
         return None
     if bytes(row["body_hash"]) != key.body_hash:
-        raise problem("idempotency-key-reused", "This Idempotency-Key was used with another body.")
+        raise reused()
     headers = json.loads(row["headers"]) if row["headers"] is not None else {}
     return Stored(row["status"], headers, row["body"], row["task_id"], bool(row["accepted"]))
 
@@ -159,6 +222,11 @@ async def _insert(tx: Transaction, key: Key, now: datetime, task_id: str | None)
             int(now.timestamp() * 1_000_000),
         ),
     )
+
+
+def reused() -> Problem:
+    """The refusal of a key that came with another body before."""
+    return problem("idempotency-key-reused", "This Idempotency-Key was used with another body.")
 
 
 def _in_flight() -> Exception:

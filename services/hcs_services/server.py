@@ -21,6 +21,7 @@ import structlog
 import uvicorn
 
 from hcs_services.admin import Admin
+from hcs_services.http_cycle import ServerConfig
 from hcs_services.http_protocol import LimitedHttpProtocol
 from hcs_services.settings import Settings
 
@@ -80,9 +81,8 @@ async def serve(
     """Serve until SIGTERM or SIGINT; returns the process's exit code."""
     background = Background()
     servers = [_server(admin, settings.admin_port, settings)]
-    draining = _Draining(app)
     if app is not None:
-        servers.append(_server(draining, settings.http_port, settings))
+        servers.append(_server(app, settings.http_port, settings))
     stop = _signalled()
     background.spawn("loop-lag", admin.watch_loop())
     running = [asyncio.create_task(servers[0].serve())]
@@ -93,7 +93,9 @@ async def serve(
         await _until_listening(servers[1:], running[1:])
         admin.started = True
         await _first(stop, background.failed, running)
-        admin.draining = draining.active = True
+        admin.draining = True
+        for server in servers[1:]:
+            server.config.draining = True
         # nothing is balanced to a tier without HTTP: a worker stops taking tasks at once
         await asyncio.sleep(0 if app is None or background.failed.is_set() else settings.drain_seconds)
         # the service first: probes and metrics answer until its last request is done
@@ -113,27 +115,12 @@ def run(tier: Tier, settings: Settings) -> int:
         return runner.run(serve(tier.app, admin=tier.admin, settings=settings, on_start=tier.start, on_stop=tier.stop))
 
 
-class _Draining:
-    """Adds `Connection: close` to each answer once the process is on its way out."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-        self.active = False
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def closing(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start" and self.active:
-                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"connection"]
-                message = {**message, "headers": [*kept, (b"connection", b"close")]}
-            await send(message)
-
-        await self._app(scope, receive, closing)
-
-
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: two of them share this loop, and `serve` decides when each stops."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    config: ServerConfig
+
+    def __init__(self, config: ServerConfig) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
@@ -147,7 +134,7 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: Any, port: int, settings: Settings) -> _Server:
-    config = uvicorn.Config(
+    config = ServerConfig(
         app,
         host="0.0.0.0",
         port=port,

@@ -10,7 +10,7 @@ Fixtures (session-wide; tests keep apart by their own ids, keys, queue names; no
   `.connection("app")` (PyMySQL), `.primary` (a Mysqld: `.run(sql…)`, `.ask(sql)` as root, `.container.kill()` …).
 - `mysql_reader`: an asynchronous reader of that group, behind `mysql_group.readers_host`.
 - `redis_server`: `.host`, `.port`, `.url`, `.password`, `.container`. `rabbitmq_server`: the same, and `.management_port`; user hcs.
-- `credentials`: a folder laid out as /etc/hcs in a pod, for all of them: database/*, cache/password, queue/password, tokens/*.
+- `credentials`: a folder laid out as /etc/hcs in a pod, for all of them: database/*, cache/password, limits/password, queue/password, tokens/*.
 - `tier_environment`: a function tier → environment variables with which `Settings()` or `python -m hcs_services <tier>` reaches them
   (asks for the engines that tier needs: only those are started).
 - `mysqld`: makes bare servers (root over the socket, no accounts, not in a group), for tests of the database's own life:
@@ -83,7 +83,14 @@ def credentials(tmp_path_factory: pytest.TempPathFactory, authority: Authority) 
     """Every credential file that a tier can ask for."""
     folder = tmp_path_factory.mktemp("credentials")
     names = [f"database/{account}-password" for account in ("admin", "repl", "app", "read", "migrate")]
-    names += ["cache/password", "queue/password", "tokens/consistency", "tokens/task", "tokens/drain"]
+    names += [
+        "cache/password",
+        "limits/password",
+        "queue/password",
+        "tokens/consistency",
+        "tokens/task",
+        "tokens/drain",
+    ]
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(secrets.token_urlsafe(24))

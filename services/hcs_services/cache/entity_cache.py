@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple, Self
 
 from prometheus_client import Counter
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from hcs_services.cache import scripts
 from hcs_services.cache.availability import Availability, CacheUnavailable
@@ -30,6 +30,8 @@ from hcs_services.cache.entry import (
     product_change,
     to_json,
 )
+from hcs_services.redis_connection.client import Client
+from hcs_services.redis_connection.pipe import Words, answered
 from hcs_services.settings import Settings
 
 PUTS = Counter(
@@ -106,7 +108,7 @@ class EntityCache:
 
     def __init__(
         self,
-        redis: Any,
+        redis: Client,
         policy: CachePolicy,
         *,
         clock: Callable[[], float] = time.time,
@@ -120,11 +122,11 @@ class EntityCache:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """A cache client of its own pool."""
+        """A cache client with a connection of its own."""
         return cls(connect(settings), CachePolicy.of(settings))
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Close the connection."""
         await self._redis.aclose()
 
     # --- readers
@@ -132,24 +134,23 @@ class EntityCache:
     async def get(self, key: str) -> Entry | None:
         """What is held under the key, expired or not. Raises CacheUnavailable."""
         async with self._availability.guarded("get"):
-            raw = await self._redis.get(key)
+            raw = await self._redis.command("GET", key)
         return None if raw is None else decode(raw)
 
     async def figures(self) -> CacheFigures:
         """The server's own figures. Raises CacheUnavailable."""
         async with self._availability.guarded("figures"):
-            keys = await self._redis.dbsize()
-            server, memory = await self._redis.info("server"), await self._redis.info("memory")
-        return CacheFigures(int(keys), int(server["uptime_in_seconds"]), int(memory["used_memory"]))
+            asked = (("DBSIZE",), ("INFO", "server"), ("INFO", "memory"))
+            keys, server, memory = answered(await self._redis.batch(asked))
+        return CacheFigures(keys, _figure(server, b"uptime_in_seconds"), _figure(memory, b"used_memory"))
 
     async def acquire(self, key: str) -> Lease:
         """Ask for the right to fill; read the database only after this. Raises CacheUnavailable."""
         token = secrets.token_hex(8)
         async with self._availability.guarded("acquire"):
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.set(scripts.lease_key(key), token, nx=True, px=self._policy.lease_ms)
-            pipeline.get(key)
-            granted, raw = await pipeline.execute()
+            ask = ("SET", scripts.lease_key(key), token, "NX", "PX", self._policy.lease_ms)
+            # sent twice it would find its own lease taken, and nobody would fill until that ends
+            granted, raw = answered(await self._redis.batch((ask, ("GET", key)), repeatable=False))
         LEASES.labels("granted" if granted else "busy").inc()
         return Lease(token if granted else None, None if raw is None else decode(raw))
 
@@ -157,7 +158,7 @@ class EntityCache:
         """Give an unused lease back, so that the next reader need not wait for its end. Never raises."""
         with contextlib.suppress(CacheUnavailable):
             async with self._availability.guarded("release"):
-                await self._redis.eval(scripts.RELEASE, 1, scripts.lease_key(key), lease)
+                await self._redis.command("EVAL", scripts.RELEASE, 1, scripts.lease_key(key), lease)
 
     async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
         """Store what was read from the database under this lease; None when Redis did not answer. Never raises.
@@ -181,7 +182,7 @@ class EntityCache:
         milliseconds = physical_lifetime_ms(entry.lifetime_ms, self._policy.jitter, self._uniform())
         with contextlib.suppress(CacheUnavailable):
             async with self._availability.guarded("page"):
-                await self._redis.set(key, entry.encode(), px=milliseconds)
+                await self._redis.command("SET", key, entry.encode(), "PX", milliseconds)
 
     def loaded(self, version: int, data: bytes | None, *, delta_ms: int = 0) -> Entry:
         """The entry for a row just read; no data means no row, which is remembered for a few seconds only."""
@@ -245,20 +246,22 @@ class EntityCache:
         return [entry.version, entry.encode(), milliseconds, scripts.group_of(key), skew]
 
     async def _run(self, operation: str, script: str, calls: list[tuple[str, list[Any]]]) -> list[int]:
-        """Run one script for each key in one round trip; loads it where the server does not know it."""
-        async with self._availability.guarded(operation):
-            results = await self._evaluate(script, calls)
-            if any(isinstance(result, NoScriptError) for result in results):
-                await self._redis.script_load(script)
-                results = await self._evaluate(script, calls)
-            for result in results:
-                if isinstance(result, RedisError):
-                    raise result
-        return results
+        """Run one script for each key in one round trip; loads it where the server does not know it.
 
-    async def _evaluate(self, script: str, calls: list[tuple[str, list[Any]]]) -> list[Any]:
+        What it does twice, versions and leases keep from doing harm: it may be repeated.
+        """
         name = scripts.sha1(script)
-        pipeline = self._redis.pipeline(transaction=False)
-        for key, arguments in calls:
-            pipeline.evalsha(name, 3, key, scripts.lease_key(key), scripts.HORIZONS_KEY, *arguments)
-        return list(await pipeline.execute(raise_on_error=False))
+        commands: list[Words] = [
+            ("EVALSHA", name, 3, key, scripts.lease_key(key), scripts.HORIZONS_KEY, *arguments)
+            for key, arguments in calls
+        ]
+        async with self._availability.guarded(operation):
+            results = await self._redis.batch(commands)
+            if any(isinstance(result, NoScriptError) for result in results):
+                _, *results = await self._redis.batch([("SCRIPT", "LOAD", script), *commands])
+            return answered(results)
+
+
+def _figure(info: bytes, name: bytes) -> int:
+    """One line of what INFO says."""
+    return int(info.split(b"\r\n" + name + b":", 1)[1].split(b"\r\n", 1)[0])

@@ -48,14 +48,18 @@ class Settled(NamedTuple, Generic[Result]):
     gtid: str
 
 
-async def run_keyed(pool: PrimaryPool, work: Callable[[Connection, bool], Awaitable[Result]]) -> Settled[Result]:
+async def run_keyed(
+    pool: PrimaryPool, work: Callable[[Connection, bool], Awaitable[Result]], *, settling: bool = False
+) -> Settled[Result]:
     """Run `work(connection, settling)` in a transaction; `settling` is true once an earlier COMMIT is unknown.
+
+    It is given as true where that COMMIT was another's: of a group that this work was part of.
 
     Raises OutcomeUnknown if the deadline passes first, TransactionTooLarge if the group takes nothing of this size,
     TransactionLost after repeated deadlocks, DatabaseUnavailable if no primary was found (and nothing is pending), and
     whatever the work raises.
     """
-    settling, lost, refused_at = False, 0, ""
+    lost, refused_at = 0, ""
     while True:
         try:
             async with pool.transaction(track_gtid=True) as connection:

@@ -11,9 +11,11 @@ start of TCP, RFC 5681). So a crowd that has waited does not bury what has just 
 Pure: `now` is a monotonic time in seconds, given by the caller.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
+from typing import NamedTuple
 
 SLICES = 10
 
@@ -54,8 +56,7 @@ class Wait:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """Leave for one call, to be handed back with its result. Results of an earlier state are ignored."""
 
     generation: int
@@ -207,20 +208,25 @@ class _Window:
 
     def __init__(self, seconds: float) -> None:
         self._slice = seconds / SLICES
-        self._counts: list[tuple[int, list[int]]] = []
+        self._counts: deque[tuple[int, list[int]]] = deque()
+        self._total = [0, 0, 0]  # of all slices there are
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
         at = int(now / self._slice)
         if not self._counts or self._counts[-1][0] < at:
             self._counts.append((at, [0, 0, 0]))
-        counts = self._counts[-1][1]
-        counts[0] += 1
-        counts[1] += failed
-        counts[2] += slow
+        for counts in (self._counts[-1][1], self._total):
+            counts[0] += 1
+            counts[1] += failed
+            counts[2] += slow
 
     def counts(self, now: float) -> tuple[int, int, int]:
         """Return total, failed and slow calls of the window."""
         oldest = int(now / self._slice) - SLICES
-        self._counts = [(at, counts) for at, counts in self._counts if at > oldest]
-        total = [sum(column) for column in zip(*(counts for _, counts in self._counts), strict=True)] or [0, 0, 0]
+        total = self._total
+        while self._counts and self._counts[0][0] <= oldest:
+            gone = self._counts.popleft()[1]
+            total[0] -= gone[0]
+            total[1] -= gone[1]
+            total[2] -= gone[2]
         return total[0], total[1], total[2]

@@ -95,7 +95,7 @@ class Caller:
                 raise
             return unanswered
         self._judge(line, permit, answer.fault, begun)
-        metrics.CALLS.labels(route.upstream, OUTCOMES[answer.fault]).inc()
+        metrics.calls(route.upstream, OUTCOMES[answer.fault]).inc()
         return answer
 
     async def _tried(self, route: RouteConfig, call: Call) -> Answer:

@@ -6,9 +6,9 @@ stands further left may be forged and is dropped.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -17,8 +17,7 @@ UNKNOWN = IPv4Address("0.0.0.0")
 """The address of a peer that has none (a socket that is not TCP)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """The caller's address, the chain of addresses known to be true (client first, peer last), and its scheme."""
 
     address: Address

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from hcs_services.gateway.routing import Router, RoutingError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Scope = Literal["local", "global"]
 OWN_PATHS = ("/healthz", "/api/v1/openapi/")
 """Paths that the gateway answers itself; no route may shadow them."""
 
@@ -41,7 +42,8 @@ class RouteConfig(Block):
     """One route: these methods on paths of this shape go to that upstream.
 
     `path` is matched and forwarded whole; `{name}` stands for exactly one segment. `cost` is the number of tokens that
-    a call takes from its client's bucket (0: never limited). `retry: false` forbids a second try.
+    a call takes from its client's bucket (0: never limited); `limitScope` is the scope of this route's calls, the
+    limit's own where it is absent. `retry: false` forbids a second try.
     """
 
     methods: tuple[Method, ...] = Field(min_length=1)
@@ -49,12 +51,17 @@ class RouteConfig(Block):
     upstream: str
     retry: bool = True
     cost: float = Field(default=1.0, ge=0)
+    limit_scope: Scope | None = None
 
 
 class RateLimitConfig(Block):
-    """A token bucket for each client of the whole stack; each process enforces its share of it."""
+    """A token bucket for each client of the whole stack.
+
+    Scope `local`: each process enforces its share of it. `global`: all processes take from one bucket, in Redis.
+    """
 
     enabled: bool = True
+    scope: Scope = "local"
     capacity: float = Field(default=1000, ge=1)
     refill_per_second: float = Field(default=100, gt=0)
     key: str = Field(default="ip", pattern=r"^(ip|header:[A-Za-z0-9-]{1,64})$")
@@ -104,6 +111,10 @@ class GatewayConfig(Block):
         except RoutingError as error:
             raise ValueError(str(error)) from error
         return self
+
+    def counts_globally(self, route: RouteConfig) -> bool:
+        """Whether calls of this route take from the one bucket of all processes."""
+        return self.rate_limit.enabled and route.cost > 0 and (route.limit_scope or self.rate_limit.scope) == "global"
 
     def router(self) -> Router[RouteConfig]:
         """Return the routes as a matcher."""

@@ -1,5 +1,7 @@
 """What the gateway counts beyond the rate, errors and duration of every route."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REFUSED = Counter(
@@ -12,6 +14,8 @@ CALLS = Counter(
     "Calls to upstreams, by how they ended: answered, bad, failed, late, no-endpoint, abandoned or broke-off.",
     ["upstream", "outcome"],
 )
+calls = cache(CALLS.labels)
+"""The series of an upstream and an outcome, looked up once: there are few, and every request counts in one."""
 RETRIES = Counter(
     "hcs_gateway_retries_total",
     "Second tries that were made, and those that an empty budget forbade (no-budget).",
@@ -24,6 +28,16 @@ ENDPOINTS = Gauge(
 )
 BREAKERS = Gauge("hcs_gateway_breakers_open", "Routes whose circuit breaker refuses calls now.")
 CLIENTS = Gauge("hcs_gateway_rate_limited_clients", "Clients whose token bucket is in memory.")
+GLOBAL_VERDICTS = Counter(
+    "hcs_gateway_global_limit_verdicts_total",
+    "Requests that a limit of scope global was asked about, by what decided: redis, the ceiling that Redis' last answer"
+    " set (refusals only), or this gateway's own share while Redis is away.",
+    ["by"],
+)
+ALONE = Gauge(
+    "hcs_gateway_global_limit_alone",
+    "1 while this gateway grants its share of limits of scope global because Redis does not answer, 0 otherwise.",
+)
 HELD = Gauge(
     "hcs_gateway_held", "Writes with an Idempotency-Key that wait now until their upstream can take them.", ["upstream"]
 )

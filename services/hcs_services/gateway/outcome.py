@@ -1,10 +1,10 @@
 """What comes of one try of a call: an answer, or none; and whether the call may be made again, and when."""
 
 from dataclasses import dataclass
-
-import aiohttp
+from typing import NamedTuple
 
 from hcs_services.gateway.config import RouteConfig
+from hcs_services.gateway.pool.connection import Response
 from hcs_services.gateway.retry import SAFE_METHODS, Failure, may_repeat
 from hcs_services.gateway.upstream import Call, CallFailed, Endpoint, Upstream
 from hcs_services.problem import PROBLEMS, Problem, problem
@@ -30,13 +30,12 @@ OUTCOMES: dict[type[BaseException] | None, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An upstream's answer whose header is there; `close` ends the call."""
 
     upstream: Upstream
     endpoint: Endpoint
-    response: aiohttp.ClientResponse
+    response: Response
 
     @property
     def fault(self) -> type[BaseException] | None:
@@ -47,7 +46,7 @@ class Answer:
         status = self.response.status
         if status == 504:
             return TimeoutError
-        bad = status in {500, 502} or (status == 503 and "Retry-After" in self.response.headers)
+        bad = status in {500, 502} or (status == 503 and self.response.field(b"retry-after") is not None)
         return BadAnswer if bad else None
 
     async def close(self) -> None:
@@ -77,7 +76,7 @@ def pause_of(route: RouteConfig, call: Call, got: Answer | Unanswered, *, lost: 
         return None
     if isinstance(got, Unanswered):
         return None if got.lost and lost else got.pause
-    wait = got.response.headers.get("Retry-After")
+    wait = got.response.field(b"retry-after")
     passing = got.response.status == 503 or (got.response.status == 409 and lost)
     if wait is None or not passing or not route.retry:
         return None

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-import aiohttp
 from fastapi import FastAPI
 
 from hcs_services import application, request_context
@@ -12,12 +11,14 @@ from hcs_services.admin import Admin
 from hcs_services.gateway import openapi
 from hcs_services.gateway.config import OWN_PATHS, GatewayConfig
 from hcs_services.gateway.openapi import Document
+from hcs_services.gateway.pool.failures import Broken
 from hcs_services.gateway.upstream import Call, CallFailed, Upstream
 from hcs_services.problem import problem
 
 FRESH_SECONDS = 30.0
 """How long a service's document is used again; it changes only with a deployment."""
 DOCUMENT_SECONDS = 5.0
+DOCUMENT_BYTES = 4 * 1024 * 1024
 HEALTHZ, OPENAPI = OWN_PATHS
 UNION = "gateway"
 
@@ -56,10 +57,10 @@ class Documents:
                 async with asyncio.timeout(seconds):
                     response = await endpoint.open(call, ("X-Request-Timeout", str(int(seconds * 1000))))
                     try:
-                        body = await response.read() if response.status == 200 else b""
+                        body = await response.read(DOCUMENT_BYTES) if response.status == 200 else b""
                     finally:
                         await endpoint.close(response)
-            except (CallFailed, aiohttp.ClientError, TimeoutError):
+            except (CallFailed, Broken, TimeoutError):
                 body = b""
         document = openapi.parse(body)
         if document is None:

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import structlog
 
 from hcs_services import request_context
@@ -17,10 +15,14 @@ from hcs_services.gateway.calling import Caller
 from hcs_services.gateway.client_address import Client, TrustedProxies
 from hcs_services.gateway.config import GatewayConfig, RouteConfig
 from hcs_services.gateway.outcome import Answer
+from hcs_services.gateway.pool.failures import Broken
+from hcs_services.gateway.presence import Peer, WhileConnected
 from hcs_services.gateway.rate_limit import Quota, RateLimiter, address_key, credential_key
 from hcs_services.gateway.routing import MethodNotAllowed
+from hcs_services.gateway.shared_limit import SharedLimit
 from hcs_services.gateway.upstream import Call, Upstream
 from hcs_services.http_conventions import begin_request, header, unexpected
+from hcs_services.http_cycle import PEER
 from hcs_services.problem import Problem, problem, problem_response
 
 DEFAULT_TIMEOUT_MS = 15_000
@@ -39,6 +41,7 @@ class Exchange:
     scope: Any
     receive: Any
     send: Any
+    peer: Peer
     fields: Fields
     begun: bool = False
     ended: bool = False
@@ -60,20 +63,22 @@ class Exchange:
         await self.start(status, fields)
         await self.piece(document, last=True)
 
-    async def left(self) -> None:
-        """Return when the client has closed its connection (or has its whole answer)."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-
 
 class Proxy:
     """ASGI application for every path that is not the gateway's own."""
 
     def __init__(
-        self, config: GatewayConfig, upstreams: Mapping[str, Upstream], *, clock: Callable[[], float] = time.monotonic
+        self,
+        config: GatewayConfig,
+        upstreams: Mapping[str, Upstream],
+        shared: SharedLimit | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limit = config.rate_limit
         self._limit = limit
+        self._shared = shared
+        self._global = frozenset(id(route) for route in config.routes if config.counts_globally(route))
         self._router = config.router()
         self._proxies = TrustedProxies(limit.trusted_proxies)
         self.limiter = RateLimiter(Quota.share(limit.capacity, limit.refill_per_second, config.replicas))
@@ -84,7 +89,7 @@ class Proxy:
         """Answer one request; what goes wrong after the answer began can only break the connection."""
         seconds = begin_request(scope, timeout_ms=DEFAULT_TIMEOUT_MS, max_timeout_ms=MAX_TIMEOUT_MS)
         request_id = (request_context.request_id() or "").encode()
-        exchange = Exchange(scope, receive, send, [(b"x-request-id", request_id)])
+        exchange = Exchange(scope, receive, send, scope["extensions"][PEER], [(b"x-request-id", request_id)])
         try:
             await self._serve(exchange, seconds)
         except ClientLeft:
@@ -111,30 +116,35 @@ class Proxy:
             allow = ", ".join(route.allow)
             raise problem("method-not-allowed", f"This path takes {allow}.", headers={"Allow": allow})
         client = self._client(scope)
-        self._take_token(exchange, client, route)
+        await self._take_token(exchange, client, route)
         call = self._call(scope, client, route, content)
-        await _while_connected(exchange, self._forward(exchange, route, call))
+        with WhileConnected(exchange.peer, lambda: exchange.ended):
+            await self._forward(exchange, route, call)
 
     async def _forward(self, exchange: Exchange, route: RouteConfig, call: Call) -> None:
         answer = await self.caller.call(route, call)
         try:
             status = answer.response.status
-            await exchange.start(status, headers.to_client(answer.response.raw_headers, route.upstream, status))
+            await exchange.start(status, headers.to_client(answer.response.fields, route.upstream, status))
             await _stream(answer, exchange)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (Broken, TimeoutError) as error:
             # No last chunk is sent, so the server closes the connection: the client sees that the answer is not whole.
             self.caller.broke_off(answer)
             log.warning("an answer broke off", upstream=route.upstream, error=type(error).__name__)
         finally:
             await answer.close()
 
-    def _take_token(self, exchange: Exchange, client: Client, route: RouteConfig) -> None:
+    async def _take_token(self, exchange: Exchange, client: Client, route: RouteConfig) -> None:
         if not self._limit.enabled or route.cost == 0:
             return
         credential = header(exchange.scope, self._limit.header.encode()) if self._limit.header else None
         key = credential_key(credential.encode()) if credential else address_key(client.address)
-        verdict = self.limiter.take(key, route.cost, self._clock())
-        exchange.fields += self.limiter.fields(verdict)
+        if self._shared is not None and id(route) in self._global:
+            verdict, fields = await self._shared.take(key, route.cost)
+        else:
+            verdict = self.limiter.take(key, route.cost, self._clock())
+            fields = self.limiter.fields(verdict)
+        exchange.fields += fields
         if not verdict.allowed:
             raise problem("rate-limited", "This client's quota is used up.", retry_after=verdict.retry_after)
 
@@ -166,33 +176,28 @@ class Proxy:
 async def _stream(answer: Answer, exchange: Exchange) -> None:
     """Pass the body on piece by piece; a client that reads slowly slows the upstream down, within the stall limit.
 
-    Reading and sending are timed apart: only the upstream answers for a piece that does not come. Raises TimeoutError
-    then, ClientLeft when the client takes nothing any more.
+    Reading and sending each have that time: only the upstream answers for a piece that does not come. Raises
+    TimeoutError then, ClientLeft when the client takes nothing any more.
     """
-    content = answer.response.content
-    while not exchange.ended:
-        async with asyncio.timeout(STALL_SECONDS):
-            piece = await content.readany()
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                await exchange.piece(piece, last=content.at_eof())
-        except TimeoutError:
-            raise ClientLeft from None
-
-
-async def _while_connected(exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work unless the client goes away first; raises ClientLeft then."""
-    task = asyncio.ensure_future(work)
-    left = asyncio.ensure_future(exchange.left())
+    response, sending, now = answer.response, False, asyncio.get_running_loop().time
+    if response.has_piece and exchange.peer.takes:  # most answers are whole by now: nothing waits, nothing is timed
+        await exchange.piece(await response.piece(), last=response.at_end)
+        if exchange.ended:
+            return
     try:
-        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-        if task.done() or exchange.ended:
-            await task
-        else:
-            raise ClientLeft
-    finally:
-        left.cancel()
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        async with asyncio.timeout(STALL_SECONDS) as stall:
+            while True:
+                waits = not response.has_piece
+                piece = await response.piece()
+                if waits:
+                    stall.reschedule(now() + STALL_SECONDS)
+                sending = True
+                await exchange.piece(piece, last=response.at_end)
+                if exchange.ended:
+                    return
+                sending = False
+                stall.reschedule(now() + STALL_SECONDS)
+    except TimeoutError:
+        if sending:
+            raise ClientLeft from None
+        raise

@@ -5,12 +5,15 @@ decodes it later (an encoded slash, `.` or `..`, a control character, broken UTF
 must never disagree about which resource a request is for.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 Target = TypeVar("Target")
+_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+"""Paths of which each segment is what it looks like."""
 _REFUSED = frozenset("/\\\x7f") | {chr(code) for code in range(0x20)}
 
 
@@ -69,6 +72,9 @@ class Router(Generic[Target]):
         segments = path_segments(raw_path)
         if segments is None:
             return None
+        nearest = self._nearest(segments)
+        if nearest is not None and method in nearest.targets:
+            return nearest.targets[method]
         allow: set[str] = set()
         for node in self._root.matching(segments):
             target = node.targets.get(method)
@@ -77,9 +83,21 @@ class Router(Generic[Target]):
             allow.update(node.targets)
         return MethodNotAllowed(tuple(sorted(allow))) if allow else None
 
+    def _nearest(self, segments: list[str]) -> _Node[Target] | None:
+        """The node that `matching` would yield first, unless its way there leads astray."""
+        node: _Node[Target] | None = self._root
+        for segment in segments:
+            assert node is not None
+            node = node.literals.get(segment, node.parameter)
+            if node is None:
+                return None
+        return node
+
 
 def path_segments(raw_path: bytes) -> list[str] | None:
     """Split a path into decoded segments; None if it is not absolute or a segment is empty or ambiguous."""
+    if _PLAIN.fullmatch(raw_path):
+        return raw_path[1:].decode().split("/")
     if not raw_path.startswith(b"/"):
         return None
     segments: list[str] = []

@@ -11,9 +11,13 @@ from hcs_services.gateway import config as configuration
 from hcs_services.gateway import discovery, metrics, own_routes
 from hcs_services.gateway.config import GatewayConfig
 from hcs_services.gateway.proxy import DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS, Proxy
+from hcs_services.gateway.rate_limit import Quota
+from hcs_services.gateway.shared_buckets import SharedBuckets
+from hcs_services.gateway.shared_limit import SharedLimit
 from hcs_services.gateway.upstream import Upstream
 from hcs_services.http_conventions import Conventions
 from hcs_services.observability import Observed
+from hcs_services.redis_connection.client import Client
 from hcs_services.server import Background, Tier
 from hcs_services.settings import Settings
 
@@ -39,12 +43,18 @@ class Gateway:
 
 
 class Running:
-    """What the gateway does beside answering: following DNS, publishing figures, testing itself."""
+    """What the gateway does beside answering: following DNS and Redis, publishing figures, testing itself."""
 
     def __init__(
-        self, proxy: Proxy, upstreams: Mapping[str, Upstream], resolve: discovery.Resolve, look_every: float
+        self,
+        proxy: Proxy,
+        upstreams: Mapping[str, Upstream],
+        shared: SharedLimit | None,
+        resolve: discovery.Resolve,
+        look_every: float,
     ) -> None:
         self._proxy = proxy
+        self._shared = shared
         self._upstreams = upstreams
         self._resolve = resolve
         self._look_every = look_every
@@ -55,11 +65,15 @@ class Running:
         await discovery.look(upstreams, self._resolve)
         background.spawn("discovery", discovery.follow(upstreams, self._resolve, self._look_every))
         background.spawn("figures", self._publish_figures())
+        if self._shared is not None:
+            background.spawn("limits", self._shared.follow())
 
     async def stop(self) -> None:
-        """Close all pools."""
+        """Close all connections."""
         for upstream in self._upstreams.values():
             await upstream.close()
+        if self._shared is not None:
+            await self._shared.close()
 
     async def selftest(self) -> SelftestResult:
         """Judge the gateway's own function only: what its upstreams can do is for their own tests to say."""
@@ -81,7 +95,7 @@ class Running:
                 metrics.ENDPOINTS.labels(name, "known").set(upstream.size)
                 metrics.ENDPOINTS.labels(name, "ejected").set(upstream.ejected(now))
             metrics.BREAKERS.set(self._proxy.caller.refusing())
-            metrics.CLIENTS.set(len(self._proxy.limiter))
+            metrics.CLIENTS.set(len(self._proxy.limiter) + (len(self._shared) if self._shared is not None else 0))
             await asyncio.sleep(FIGURES_SECONDS)
 
 
@@ -97,11 +111,28 @@ def assemble(
     admin = Admin()
     own = own_routes.create(admin, own_routes.Documents(config, upstreams))
     bounded = Conventions(own, timeout_ms=DEFAULT_TIMEOUT_MS, max_timeout_ms=MAX_TIMEOUT_MS)
-    proxy = Proxy(config, upstreams)
-    running = Running(proxy, upstreams, resolve, look_every)
+    shared = shared_limit(config, settings)
+    proxy = Proxy(config, upstreams, shared)
+    running = Running(proxy, upstreams, shared, resolve, look_every)
     admin.selftest = running.selftest
     app = Observed(Gateway(bounded, proxy), service=settings.tier)
     return Tier(app=app, admin=admin, start=running.start, stop=running.stop)
+
+
+def shared_limit(config: GatewayConfig, settings: Settings) -> SharedLimit | None:
+    """Return the limit of routes with scope `global`; None if there is no such route, and then nothing is connected."""
+    if not any(config.counts_globally(route) for route in config.routes):
+        return None
+    limit = config.rate_limit
+    redis = Client(
+        settings.limits_url,
+        seconds=settings.limits_timeout_ms / 1000,
+        password=lambda: settings.optional_credential("limits/password"),
+        name=settings.tier,
+    )
+    whole = Quota(limit.capacity, limit.refill_per_second)
+    share = Quota.share(limit.capacity, limit.refill_per_second, config.replicas)
+    return SharedLimit(SharedBuckets(redis, whole), share)
 
 
 def build(settings: Settings) -> Tier:

@@ -3,35 +3,24 @@
 An endpoint that leaves DNS takes no new call; its pool is closed when its last call has ended.
 """
 
-import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
-import aiohttp
 import structlog
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
-from yarl import URL
 
-from hcs_services.gateway import headers
 from hcs_services.gateway.balance import choose
 from hcs_services.gateway.ejection import Ejections
-from hcs_services.gateway.retry import Failure, RetryBudget
-
-CONNECT_SECONDS = 1.0
-"""For a connection within the cluster; longer means the node or pod is gone."""
-IDLE_SECONDS = 30.0
-"""How long an unused connection is kept: shorter than the services do, so that theirs is never the hand that closes."""
-CONNECTIONS = 512
-"""Connections to one endpoint at most; further calls wait within their deadline."""
-MAX_FIELD_BYTES = 16 * 1024
+from hcs_services.gateway.pool import serialising
+from hcs_services.gateway.pool.connection import Response
+from hcs_services.gateway.pool.connections import Connections
+from hcs_services.gateway.pool.failures import Broken, NotConnected
+from hcs_services.gateway.retry import SAFE_METHODS, Failure, RetryBudget
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request as it is sent: `target` is the undecoded path with its query."""
 
     method: str
@@ -63,56 +52,6 @@ class CallFailed(Exception):
         self.failure = failure
 
 
-class _SoundResponse(aiohttp.ClientResponse):
-    """A response whose header has no flaw; else an error, and the connection serves no other request."""
-
-    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        protocol = connection.protocol
-        await super().start(connection)
-        flaw = headers.flaw(self.version or (0, 0), self.status, self.raw_headers)
-        if flaw is not None:
-            if protocol is not None:
-                protocol.close()  # by now it may be back in the pool: the whole body can have come with the header
-            raise aiohttp.ClientPayloadError(flaw)
-        if protocol is not None and protocol.closed is not None and not self.content.is_eof():
-            self._follow(protocol, protocol.closed)
-        return self
-
-    def _follow(self, protocol: ResponseHandler, closed: asyncio.Future[None]) -> None:
-        """Let a body fail that is malformed further on: aiohttp closes the connection and leaves its reader waiting."""
-
-        def lost(_closed: asyncio.Future[None]) -> None:
-            if isinstance(protocol.exception(), HttpProcessingError) and not self.content.is_eof():
-                self.content.set_exception(aiohttp.ClientPayloadError("the body is malformed"))
-
-        def whole() -> None:
-            closed.remove_done_callback(lost)
-
-        closed.remove_done_callback(_seen)  # one is enough for all answers on this connection
-        closed.add_done_callback(_seen)
-        closed.add_done_callback(lost)
-        self.content.on_eof(whole)
-
-
-def _seen(closed: asyncio.Future[None]) -> None:
-    """Look at how a connection ended, lest asyncio report that nobody did."""
-    if not closed.cancelled():
-        closed.exception()
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Turn aiohttp's errors into ours where they arise.
-
-    Further out the client would repeat every GET, PUT and DELETE on its own, on the same endpoint and past the budget.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise CallFailed(Failure.UNSENT, error) from error
-    except aiohttp.ClientError as error:
-        raise CallFailed(Failure.UNKNOWN, error) from error
-
-
 class Endpoint:
     """One pod."""
 
@@ -120,53 +59,38 @@ class Endpoint:
         self.address = address
         self.in_flight = 0
         self.retired = False
-        host = f"[{address}]" if ":" in address else address
-        self._base = f"http://{host}:{port}"
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            auto_decompress=False,
-            response_class=_SoundResponse,
-            middlewares=(_once,),
-            max_line_size=MAX_FIELD_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
-        )
+        self._connections = Connections(address, port)
 
-    async def open(self, call: Call, hop: tuple[str, str]) -> aiohttp.ClientResponse:
+    async def open(self, call: Call, hop: tuple[str, str]) -> Response:
         """Send a call and return its answer once the header is there; `close` must follow. Raises CallFailed.
 
-        `hop` is the field that differs from try to try.
+        `hop` is the field that differs from try to try. A call that fails, or is cancelled, ends its connection.
         """
+        request = serialising.request(call.method, call.target, [*call.headers, hop], call.body)
         self.in_flight += 1
+        connection = None
         try:
-            return await self._session.request(
-                call.method,
-                URL(self._base + call.target, encoded=True),
-                headers=[*call.headers, hop],
-                data=call.body or None,
-                allow_redirects=False,
-            )
-        except BaseException:
-            await self._ended()
+            connection = await self._connections.acquire(once=call.method not in SAFE_METHODS)
+            return await connection.ask(request, to_head=call.method == "HEAD")
+        except BaseException as error:
+            self.in_flight -= 1
+            if connection is not None:
+                connection.abort()
+            if isinstance(error, NotConnected):
+                raise CallFailed(Failure.UNSENT, error) from error
+            if isinstance(error, Broken):
+                raise CallFailed(Failure.UNKNOWN, error) from error
             raise
 
-    async def close(self, response: aiohttp.ClientResponse) -> None:
+    async def close(self, response: Response) -> None:
         """End a call: the connection goes back to the pool if the answer was read to its end, else it is cut."""
-        response.close()
-        await self._ended()
-
-    async def retire(self) -> None:
-        """Take no more calls; free the connections now or with the last call."""
-        self.retired = True
-        if self.in_flight == 0:
-            await self._session.close()
-
-    async def _ended(self) -> None:
         self.in_flight -= 1
-        if self.retired and self.in_flight == 0:
-            await self._session.close()
+        self._connections.release(response.connection)
+
+    def retire(self) -> None:
+        """Take no more calls; free the connections now, or with the calls on them."""
+        self.retired = True
+        self._connections.close()
 
 
 class Upstream:
@@ -202,7 +126,7 @@ class Upstream:
         for address in gone:
             endpoint = self._endpoints.pop(address)
             self._ejections.forget(endpoint)
-            await endpoint.retire()
+            endpoint.retire()
 
     def pick(self, now: float, tried: Endpoint | None = None) -> Endpoint | None:
         """Choose an endpoint for a call, never the one already tried; None if there is none."""

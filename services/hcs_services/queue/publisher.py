@@ -7,7 +7,9 @@ back and fails its publish instead of vanishing.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -23,6 +25,19 @@ log = structlog.get_logger(__name__)
 Open = Callable[[], Awaitable[Session]]
 
 
+@dataclass(frozen=True, slots=True)
+class SilenceCheck:
+    """How long, in seconds, a channel may publish to a queue and hear nothing of it, and how often that is looked at.
+
+    A channel that first published to a quorum queue while its leader was cut off can stay without confirms for ever,
+    also once there is a new leader (https://github.com/rabbitmq/rabbitmq-server/pull/14589); a new one gets them.
+    """
+
+    every: float = 1.0
+    given_up_after: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+
+
 class NotAccepted(Exception):
     """The broker did not confirm: returned, refused, no connection, or no answer in time (outcome then unknown)."""
 
@@ -30,14 +45,18 @@ class NotAccepted(Exception):
 class Publisher:
     """Publishes with confirms over one connection that `run` keeps open. Run it as a supervised task."""
 
-    def __init__(self, broker: Broker, name: str, *, open_session: Open | None = None) -> None:
+    def __init__(
+        self, broker: Broker, name: str, *, open_session: Open | None = None, silence_check: SilenceCheck | None = None
+    ) -> None:
         self._open: Open = open_session or (lambda: connect(broker, name))
+        self._silence_check = silence_check or SilenceCheck()
         self._backoff = Backoff()
         self._session: Session | None = None
         self._trouble = "not connected yet"
         self._ready = asyncio.Event()
         self._next_tag = 1
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._waiting: dict[int, _Published] = {}
+        self._silent_since: dict[_Route, float] = {}
 
     @property
     def connected(self) -> bool:
@@ -55,7 +74,7 @@ class Publisher:
                 await asyncio.sleep(self._backoff.next())
                 continue
             try:
-                log.warning("queue connection lost", reason=await asyncio.shield(session.closed))
+                log.warning("queue connection lost", reason=await self._end_of(session))
             finally:
                 self._down("the connection was lost before the confirm")
                 await session.close()
@@ -101,7 +120,8 @@ class Publisher:
         except AMQPError as error:
             raise NotAccepted(repr(error)) from error
         self._next_tag += 1
-        self._waiting[tag] = confirmed
+        self._waiting[tag] = _Published((exchange, queue), confirmed)
+        self._silent_since.setdefault((exchange, queue), self._silence_check.clock())
         try:
             await confirmed
         finally:
@@ -125,18 +145,35 @@ class Publisher:
         log.info("queue connection open")
         return session
 
+    async def _end_of(self, session: Session) -> str:
+        """Return why the session ended, or why it is not worth keeping."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._silence_check.every):
+                    return await asyncio.shield(session.closed)
+            if session.blocked:
+                # Under an alarm the broker reads nothing, on any connection: the time does not count.
+                self._silent_since.clear()
+            patience = self._silence_check.given_up_after
+            earliest = self._silence_check.clock() - patience
+            for (exchange, queue), since in self._silent_since.items():
+                if since < earliest:
+                    return f"no publish to {exchange or queue} was confirmed for {patience:.0f} s"
+
     def _down(self, reason: str) -> None:
         self._session = None
         self._ready.clear()
+        self._silent_since.clear()
         waiting, self._waiting = self._waiting, {}
-        for confirmed in waiting.values():
-            _settle(confirmed, NotAccepted(reason))
+        for published in waiting.values():
+            _settle(published.confirmed, NotAccepted(reason))
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         # The return arrives before the confirm of the same message, so the confirm finds it settled.
-        confirmed = self._waiting.get(int(properties.correlation_id))
-        if confirmed is not None:
-            _settle(confirmed, NotAccepted(f"returned by the broker: {method.reply_text} ({method.routing_key})"))
+        published = self._waiting.get(int(properties.correlation_id))
+        if published is not None:
+            told = f"returned by the broker: {method.reply_text} ({method.routing_key})"
+            _settle(published.confirmed, NotAccepted(told))
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
@@ -145,9 +182,22 @@ class Publisher:
             [tag for tag in self._waiting if tag <= method.delivery_tag] if method.multiple else [method.delivery_tag]
         )
         for tag in tags:
-            confirmed = self._waiting.get(tag)
-            if confirmed is not None:
-                _settle(confirmed, NotAccepted(failure) if failure else None)
+            published = self._waiting.get(tag)
+            if published is not None:
+                self._silent_since.pop(published.route, None)
+                _settle(published.confirmed, NotAccepted(failure) if failure else None)
+
+
+_Route = tuple[str, str]
+"""Exchange and routing key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """One publish that waits for its confirm."""
+
+    route: _Route
+    confirmed: asyncio.Future[None]
 
 
 def _settle(confirmed: asyncio.Future[None], failure: NotAccepted | None) -> None:

@@ -11,8 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from prometheus_client import Counter
 
@@ -36,8 +35,7 @@ _LOSER_WAITS = (0.01, 0.02, 0.04, 0.08)  # seconds, each ± 50 %
 _REFRESHES_AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An entry and where it came from; `relaxed` if it may be older than the request's token."""
 
     entry: Entry

@@ -8,15 +8,14 @@ and is read from a server that has executed the GTID set.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hcs_services import tokens
 from hcs_services.problem import problem
 from hcs_services.tokens import BadToken, ConsistencyToken
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """The demand on one entity: which version a cache must hold, which transactions a server must have executed."""
 
     version: int = 0
@@ -30,8 +29,7 @@ class Want:
         return Want()
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """The demand of one request, for whichever entities it reads."""
 
     token: ConsistencyToken | None = None
@@ -72,4 +70,4 @@ def _parse_token(text: str, key: Callable[[], bytes], shard: int) -> Consistency
 
 
 def _words(value: str | None) -> set[str]:
-    return {word.strip().lower() for word in (value or "").split(",")}
+    return {word.strip().lower() for word in value.split(",")} if value else set()

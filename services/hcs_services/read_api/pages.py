@@ -90,11 +90,11 @@ class PageReads:
         if known is not None:
             found = await self._cached.lookup(page.key(known.entry.version), Want(), expired=True)
             if found is not None:
-                return replace(found, relaxed=want.relaxed)
+                return found._replace(relaxed=want.relaxed)
         if not want.relaxed:
             return None
         answer = await self._cached.fly((page, Want(), False), lambda: self._load(page, Want(), leased=False))
-        return replace(answer, relaxed=True)
+        return answer._replace(relaxed=True)
 
 
 def _generation(snapshot: Snapshot) -> Snapshot:

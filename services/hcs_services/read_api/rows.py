@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from hcs_services.cache.entry import to_json
+from hcs_services.database.many_rows import marks
 from hcs_services.identifiers import MAX_ORDER_ID, public_order_id
 from hcs_services.models import order_document, product_document
 from hcs_services.read_api.sources import Query, Session, Snapshot
@@ -74,8 +75,7 @@ def page(user_id: str, limit: int, after: int | None) -> Query:
 
 async def versions(session: Session, kind: str, ids: list[Any]) -> dict[str, int]:
     """The versions of these orders (`o`, ids as numbers) or products (`p`), by their public id."""
-    marks = ", ".join(["%s"] * len(ids))
-    rows = await session.fetch_all(_VERSIONS[kind].format(marks), ids) if ids else []
+    rows = await session.fetch_all(_VERSIONS[kind].format(marks(len(ids))), ids) if ids else []
     return {public_order_id(row["id"]) if kind == "o" else row["id"]: row["ver"] for row in rows}
 
 

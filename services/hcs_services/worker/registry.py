@@ -20,7 +20,8 @@ OnDead = Callable[[Connection, Task, TaskFailed, datetime], Awaitable[None]]
 class Handler:
     """How one type of task is done: the form of its payload, the longest a try may take, and the work.
 
-    `tries` is how many it has, None for as many as it takes until it is refused for good or expires.
+    `tries` is how many it has, None for as many as it takes until it is refused for good or expires. `alone` keeps its
+    effect out of the transactions that tasks share, because of its size.
     """
 
     task_type: str
@@ -29,6 +30,7 @@ class Handler:
     prepare: Prepare
     on_dead: OnDead | None = None
     tries: int | None = TRIES
+    alone: bool = False
 
 
 class Registry:
@@ -45,6 +47,7 @@ class Registry:
         seconds: float,
         on_dead: OnDead | None = None,
         tries: int | None = TRIES,
+        alone: bool = False,
     ) -> Callable[[Prepare], Prepare]:
         """Decorate the `prepare` of `task_type`.
 
@@ -54,7 +57,7 @@ class Registry:
         def register(prepare: Prepare) -> Prepare:
             if task_type in self._handlers:
                 raise ValueError(f"two handlers for {task_type}")
-            self._handlers[task_type] = Handler(task_type, payload, seconds, prepare, on_dead, tries)
+            self._handlers[task_type] = Handler(task_type, payload, seconds, prepare, on_dead, tries, alone)
             return prepare
 
         return register

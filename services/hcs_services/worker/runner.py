@@ -4,7 +4,7 @@ The order of the steps is what makes a crash between any two of them harmless:
 
 1. note the task as running (or find that it has ended: then only the missing acknowledgement is made up for);
 2. `prepare`: the outside part, which recognises a repetition by its key;
-3. one transaction: inbox row, effect, the task's row;
+3. one transaction: inbox row, effect, the task's row (perhaps shared with other deliveries, as is that of step 1);
 4. after the commit: cache, then the acknowledgement. A redelivery finds the inbox row and does nothing.
 
 A failure is noted first, then the message is published to its wait queue or to the dead-letter queue, and only after
@@ -24,13 +24,12 @@ from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 
 from hcs_services import request_context
-from hcs_services.database.connection import Connection
-from hcs_services.database.errors import DatabaseFailure, TransactionTooLarge
-from hcs_services.database.settle import run_keyed
+from hcs_services.database.errors import DatabaseFailure
 from hcs_services.queue import Delivery, MalformedMessage, NotAccepted, decode, message, tries_made
 from hcs_services.queue.backoff import Backoff
 from hcs_services.queue.topology import DEAD
 from hcs_services.worker import task_rows
+from hcs_services.worker.ledger import Ledger
 from hcs_services.worker.ports import OrderCache, Ports
 from hcs_services.worker.registry import Handler, Registry
 from hcs_services.worker.retry import Again, Dead, after_failure
@@ -97,6 +96,7 @@ class Runner:
         self._ports = ports
         self._cache = cache
         self._publish = publish
+        self._ledger = Ledger(ports.primary, clock)
         self._now = clock
         self._late = late
         self.stopping = asyncio.Event()
@@ -126,7 +126,7 @@ class Runner:
         if task.created_at < self._now() - EXPIRES_AFTER:
             failure = Permanent("expired", "accepted more than 7 days ago")
             return task.type, await self._fail(delivery, task, handler, failure)
-        earlier = await self._until_possible(lambda: self._begin(task))
+        earlier = await self._until_possible(lambda: self._ledger.begin(task))
         if delivery.redelivered:
             REDELIVERED.labels(task.type, _came_to(earlier)).inc()
         if earlier is not None and earlier.ended:
@@ -136,10 +136,6 @@ class Runner:
         except TaskFailed as failure:
             return task.type, await self._fail(delivery, task, handler, failure)
         return task.type, await self._conclude(delivery, done)
-
-    async def _begin(self, task: Task) -> task_rows.Earlier | None:
-        async with self._ports.primary.transaction() as tx:
-            return await task_rows.begin(tx, task, self._now())
 
     async def _made_up(self, delivery: Delivery, earlier: task_rows.Earlier) -> str:
         if earlier.status == "dead":
@@ -156,7 +152,7 @@ class Runner:
             raise Permanent("malformed", f"payload {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         try:
             effect = await self._until_possible(lambda: self._prepare(task, handler, payload))
-            return await self._until_possible(lambda: self._commit(task, effect))
+            return await self._until_possible(lambda: self._ledger.take_effect(task, effect, alone=handler.alone))
         except (TaskFailed, Stopping):
             raise
         except Exception as error:
@@ -169,22 +165,6 @@ class Runner:
                 return await handler.prepare(task, payload, self._ports)
         except TimeoutError as error:
             raise Transient("timeout", f"not done within {handler.seconds:.0f} s") from error
-
-    async def _commit(self, task: Task, effect: Effect) -> Done | None:
-        now = self._now()
-
-        async def work(tx: Connection, _settling: bool) -> Done | None:  # noqa: FBT001 - run_keyed's form
-            if not await task_rows.take_inbox(tx, task, now):
-                return None
-            done = await effect(tx, now)
-            if not await task_rows.finish(tx, task, done, now):
-                raise Permanent("dead-before", "another delivery of the task gave it up meanwhile")
-            return done
-
-        try:
-            return (await run_keyed(self._ports.primary, work)).value
-        except TransactionTooLarge as error:
-            raise Permanent("too-large", "the database takes no transaction of this size") from error
 
     async def _conclude(self, delivery: Delivery, done: Done | None) -> str:
         if done is None:

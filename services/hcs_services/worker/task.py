@@ -41,6 +41,11 @@ class Done:
     dead: str | None = None
     changes: tuple[Change, ...] = ()
 
+    @property
+    def status(self) -> str:
+        """How the task ends."""
+        return "dead" if self.dead else "succeeded"
+
 
 DECLINED: Final = "declined"
 """The reason of a charge that the provider refused, which settles that there is none."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.errors import Meaning, meaning
+from hcs_services.database.many_rows import marks
 from hcs_services.database.versions import clock_version
 from hcs_services.identifiers import slot_of
 from hcs_services.worker.task import Done, Task
@@ -33,6 +34,21 @@ class Earlier:
         return self.status in ("succeeded", "dead")
 
 
+COLUMNS: Final = ("task_id", "type", "status", "attempts", "payload", "created_at", "updated_at", "slot", "ver")
+
+
+def running_row(task: Task, now: datetime) -> tuple[Any, ...]:
+    """The values of COLUMNS for a task whose first try begins."""
+    stored = {name: value for name, value in task.payload.items() if name not in _UNSTORED}
+    at = (naive(task.created_at), naive(now), slot_of_task(task), clock_version(now))
+    return (task.id, task.type, "running", task.attempt, json.dumps(stored), *at)
+
+
+def slot_of_task(task: Task) -> int:
+    """The slot of its user, else of itself."""
+    return slot_of(str(task.payload.get("user_id") or task.id))
+
+
 def naive(moment: datetime) -> datetime:
     """The moment as DATETIME(6) takes it: UTC without a zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
@@ -44,8 +60,13 @@ async def begin(tx: Connection, task: Task, now: datetime) -> Earlier | None:
         return None
     earlier = await _earlier(tx, task)
     if earlier is None or not earlier.ended:
-        await _update(tx, task, now, "running")
+        await show_running(tx, task, now)
     return earlier
+
+
+async def show_running(tx: Connection, task: Task, now: datetime) -> None:
+    """Show that another try of the task has begun, unless it has ended."""
+    await _update(tx, task, now, "running")
 
 
 async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
@@ -53,7 +74,7 @@ async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
     try:
         await tx.execute(
             "INSERT INTO inbox (task_id, done_at, slot, ver) VALUES (%s, %s, %s, %s)",
-            (task.id, naive(now), _slot(task), clock_version(now)),
+            (task.id, naive(now), slot_of_task(task), clock_version(now)),
         )
     except Exception as error:
         if meaning(error) is Meaning.DUPLICATE:
@@ -62,10 +83,15 @@ async def take_inbox(tx: Connection, task: Task, now: datetime) -> bool:
     return True
 
 
+async def dead_end(tx: Connection, task: Task) -> Done | None:
+    """How a COMMIT of unknown outcome has ended the task, if as dead: the letter of that is still to be written."""
+    earlier = await _earlier(tx, task)
+    return None if earlier is None or earlier.status != "dead" else Done(dead=earlier.error)
+
+
 async def finish(tx: Connection, task: Task, done: Done, now: datetime) -> bool:
     """Record how the effect's transaction ends the task; False if the task has ended: then it must not commit."""
-    status = "dead" if done.dead else "succeeded"
-    return await _update(tx, task, now, status, result=done.result, error=done.dead, finished=True)
+    return await _update(tx, task, now, done.status, result=done.result, error=done.dead, finished=True)
 
 
 async def note_retry(tx: Connection, task: Task, error: str, now: datetime) -> None:
@@ -88,20 +114,10 @@ async def _earlier(tx: Connection, task: Task) -> Earlier | None:
 
 async def _insert(tx: Connection, task: Task, now: datetime) -> bool:
     """Add the row; False where it exists. One statement, because two deliveries of a task may begin at once."""
-    stored = {name: value for name, value in task.payload.items() if name not in _UNSTORED}
     changed = await tx.execute(
-        "INSERT INTO tasks (task_id, type, status, attempts, payload, created_at, updated_at, slot, ver)"
-        " VALUES (%s, %s, 'running', %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE task_id = tasks.task_id",
-        (
-            task.id,
-            task.type,
-            task.attempt,
-            json.dumps(stored),
-            naive(task.created_at),
-            naive(now),
-            _slot(task),
-            clock_version(now),
-        ),
+        f"INSERT INTO tasks ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})"  # noqa: S608 - names and marks only
+        " ON DUPLICATE KEY UPDATE task_id = tasks.task_id",
+        running_row(task, now),
     )
     return changed == 1
 
@@ -132,7 +148,3 @@ async def _update(
         ),
     )
     return changed == 1
-
-
-def _slot(task: Task) -> int:
-    return slot_of(str(task.payload.get("user_id") or task.id))

@@ -1,4 +1,4 @@
-"""The write API: products and orders, one transaction each; the outbox relay and the retention sweeps."""
+"""The write API: products and orders in transactions, orders in groups; the outbox relay and the retention sweeps."""
 
 from hcs_services.write_api.tier import build
 

@@ -1,7 +1,8 @@
 """SQL of the write API, on one open transaction.
 
 Locks are taken in one order everywhere, worker included: idempotency or inbox row, order, payment, product, the
-user's list. Every row is locked by `FOR UPDATE` before a decision is made on it.
+user's list. Every row is locked by `FOR UPDATE` before a decision is made on it. A group of orders is the exception:
+its keys come last (`group_rows`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.errors import Meaning, meaning
+from hcs_services.database.many_rows import marks
 from hcs_services.database.versions import clock_version
 from hcs_services.identifiers import slot_of
 
@@ -121,9 +123,8 @@ class MySqlRepository:
         )
 
     async def _insert(self, table: str, row: Row) -> bool:
-        marks = ", ".join(["%s"] * len(row))
         try:
-            sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - names are ours
+            sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks(len(row))})"  # noqa: S608 - names are ours
             await self._tx.execute(sql, tuple(row.values()))
         except Exception as error:
             if meaning(error) is Meaning.DUPLICATE:

@@ -11,6 +11,7 @@ from hcs_services.application import PREFIX
 from hcs_services.http_conventions import require_if_match
 from hcs_services.identifiers import is_id, parse_order_id
 from hcs_services.problem import documented, problem
+from hcs_services.write_api.group_commit import OrderDesk
 from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import Answer, UnitOfWork, client_key, own_key
 
@@ -41,10 +42,10 @@ ProductId = Annotated[str, Path(examples=["book-1"], json_schema_extra=models.ID
 OrderId = Annotated[str, Path(examples=["06YNJE7FW9Z2YY"])]
 
 
-def add_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> None:
+def add_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, desk: OrderDesk) -> None:
     """Put the write API's routes on the application."""
     _add_product_routes(app, service, unit)
-    _add_order_routes(app, service, unit)
+    _add_order_routes(app, service, unit, desk)
 
 
 def _add_product_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> None:
@@ -74,7 +75,7 @@ def _add_product_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -
         return _response(await unit.run(key, lambda rows, now: service.restock(rows, product_id, body, now)))
 
 
-def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> None:
+def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, desk: OrderDesk) -> None:
     @app.post(
         f"{PREFIX}/orders",
         operation_id="createOrder",
@@ -86,7 +87,7 @@ def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> 
     )
     async def create_order(body: models.NewOrder, idempotency_key: IdempotencyKey = None) -> Response:
         key = client_key("POST /orders", body.user_id, idempotency_key, body.model_dump(mode="json"))
-        return _response(await unit.run(key, lambda rows, now: service.create_order(rows, body, now)))
+        return _response(await desk.place(key, body))
 
     @app.patch(
         f"{PREFIX}/orders/{{order_id}}",

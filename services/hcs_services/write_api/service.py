@@ -6,16 +6,17 @@ and then nothing of it remains. `unit.py` runs it: key, commit, settle, cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from hcs_services import models
 from hcs_services.database.versions import clock_version, next_version
 from hcs_services.http_conventions import check_if_match
 from hcs_services.identifiers import new_order_id, new_task_id, public_order_id, slot_of
-from hcs_services.problem import problem
+from hcs_services.problem import Problem, problem
 from hcs_services.write_api import mail, rules
 from hcs_services.write_api.repository import Repository, product_row
 
@@ -80,34 +81,13 @@ class WriteService:
         amount = rules.total(product["price"], body.quantity, body.total_amount)
         rules.check_stock(product["stock"], body.quantity)
         product_document = await self._change_stock(rows, product, -body.quantity, now)
-        order = {
-            "user_id": body.user_id,
-            "product_id": body.product_id,
-            "quantity": body.quantity,
-            "total_amount": amount,
-            "status": rules.first_status(amount),
-            "created_at": now.replace(tzinfo=None),
-            "updated_at": now.replace(tzinfo=None),
-            "slot": slot_of(body.user_id),
-            "ver": clock_version(now),
-        }
+        order = order_row(body, amount, now)
         order["order_id"] = await self._insert_under_new_id(rows, order, now)
         document = models.order_document(order)
         generation = await rows.bump_list(body.user_id, now)
-        await self._promise_cache(
-            rows, body.user_id, now, orders=[document["order_id"]], products=[body.product_id], users=[body.user_id]
-        )
-        if self._confirmation_mails:
-            confirmation = mail.confirmation(document, product["name"])
-            await rows.add_to_outbox("task", self._task("send_email", confirmation, now), body.user_id, now)
-        return Outcome(
-            201,
-            document,
-            f"/api/v1/orders/{document['order_id']}",
-            orders=(document,),
-            products=(product_document,),
-            lists={body.user_id: generation},
-        )
+        for kind, payload in self.promises(document, product["name"], now):
+            await rows.add_to_outbox(kind, payload, body.user_id, now)
+        return placed(document, product_document, generation)
 
     async def change_status(
         self, rows: Repository, order_id: int, wanted: str, if_match: str | None, now: datetime
@@ -137,12 +117,29 @@ class WriteService:
             await rows.add_to_outbox("refund", refund, user_id, now)
         return Outcome(200, document, orders=(document,), products=(product_document,), lists={user_id: generation})
 
+    def promises(
+        self, order: Mapping[str, Any], product_name: str, now: datetime
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The outbox's rows of a new order: kind and payload."""
+        named = {"orders": [order["order_id"]], "products": [order["product_id"]], "users": [order["user_id"]]}
+        yield "cache", named
+        if self._confirmation_mails:
+            yield "task", self._task("send_email", mail.confirmation(order, product_name), now)
+
+    def free_order_id(self, user_id: str, now: datetime, taken: Container[int]) -> int:
+        """A new id that is none of `taken`; raises `overloaded`."""
+        for _ in range(_ID_TRIES):
+            order_id = self._order_id(user_id, now)
+            if order_id not in taken:
+                return order_id
+        raise _no_free_id()
+
     # -- the parts ------------------------------------------------------------------------------------------------
 
     async def _product(self, rows: Repository, product_id: str) -> dict[str, Any]:
         product = await rows.lock_product(product_id)
         if product is None:
-            raise problem("product-not-found", f"There is no product {product_id}.")
+            raise no_product(product_id)
         return product
 
     async def _order(self, rows: Repository, order_id: int, if_match: str | None) -> dict[str, Any]:
@@ -165,8 +162,7 @@ class WriteService:
             order_id = self._order_id(order["user_id"], now)
             if await rows.insert_order({**order, "order_id": order_id}):
                 return order_id
-        # 1024 ids a millisecond and slot: only a stopped clock gets here
-        raise problem("overloaded", "No free order id in this millisecond.", retry_after=1)
+        raise _no_free_id()
 
     async def _set_status(
         self, rows: Repository, order: Mapping[str, Any], status: str, now: datetime
@@ -188,3 +184,40 @@ class WriteService:
             "payload": dict(payload),
             "created_at": models.rfc3339(now),
         }
+
+
+def order_row(body: models.NewOrder, amount: Decimal, now: datetime) -> dict[str, Any]:
+    """A new row of `orders`, still without its id."""
+    return {
+        "user_id": body.user_id,
+        "product_id": body.product_id,
+        "quantity": body.quantity,
+        "total_amount": amount,
+        "status": rules.first_status(amount),
+        "created_at": now.replace(tzinfo=None),
+        "updated_at": now.replace(tzinfo=None),
+        "slot": slot_of(body.user_id),
+        "ver": clock_version(now),
+    }
+
+
+def placed(order: Mapping[str, Any], product: Mapping[str, Any], generation: int) -> Outcome:
+    """What a new order's client is told; `generation` is that of the user's list."""
+    return Outcome(
+        201,
+        order,
+        f"/api/v1/orders/{order['order_id']}",
+        orders=(order,),
+        products=(product,),
+        lists={order["user_id"]: generation},
+    )
+
+
+def no_product(product_id: str) -> Problem:
+    """The refusal of a write to a product that is not there."""
+    return problem("product-not-found", f"There is no product {product_id}.")
+
+
+def _no_free_id() -> Problem:
+    # 1024 ids a millisecond and slot: only a stopped clock gets here
+    return problem("overloaded", "No free order id in this millisecond.", retry_after=1)

@@ -14,13 +14,14 @@ from hcs_services.queue.publisher import Publisher
 from hcs_services.queue.session import Broker
 from hcs_services.server import Background, Tier
 from hcs_services.settings import Settings
+from hcs_services.write_api.group_commit import OrderDesk
 from hcs_services.write_api.relay import Relay
 from hcs_services.write_api.routes import add_routes
 from hcs_services.write_api.selftest import Selftest
 from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import UnitOfWork
 
-DESCRIPTION = "Products and orders: each write is one transaction, keyed, versioned and answered with a token."
+DESCRIPTION = "Products and orders: each write is transactional, keyed, versioned and answered with a token."
 
 
 def build(settings: Settings) -> Tier:
@@ -42,7 +43,7 @@ def build(settings: Settings) -> Tier:
         task_key=lambda: settings.signing_key("task"), confirmation_mails=settings.confirmation_mails
     )
     app, served = application.create("HighConcurrencyStack write API", DESCRIPTION, settings)
-    add_routes(app, service, unit)
+    add_routes(app, service, unit, OrderDesk(pool, unit, service, settings))
     admin = Admin()
     admin.selftest = Selftest(pool, cache)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -26,6 +26,8 @@ from hcs_services.http_conventions import etag
 from hcs_services.tokens import ConsistencyToken
 from hcs_services.write_api.repository import MySqlRepository, Repository
 from hcs_services.write_api.service import Outcome
+
+_OWN = "own "  # what the scopes of our own keys begin with; no client can name one
 
 Work = Callable[[Repository, datetime], Awaitable[Outcome]]
 
@@ -49,13 +51,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class Done:
+    """A write that is in its transaction, or was found there: all but the token."""
+
     status: int
     headers: Mapping[str, str]
     entities: Mapping[str, int]
     body: bytes
     outcome: Outcome | None  # None: read from the idempotency row
     replayed: bool
+
+    @property
+    def stored_headers(self) -> dict[str, Any]:
+        """What the idempotency row keeps beside status and body."""
+        return {"headers": dict(self.headers), "entities": dict(self.entities)}
 
 
 class UnitOfWork:
@@ -78,47 +87,57 @@ class UnitOfWork:
         self._committed = committed
         self._clock = clock
 
-    async def run(self, key: idempotency.Key, work: Work) -> Answer:
-        """Do the work once under its key and answer; raises Problem."""
+    async def run(self, key: idempotency.Key, work: Work, *, settling: bool = False) -> Answer:
+        """Do the work once under its key and answer; raises Problem. `settling`: it may have been committed before."""
 
-        async def attempt(tx: Connection, settling: bool) -> _Done:  # noqa: FBT001 - run_keyed's signature
+        async def attempt(tx: Connection, settling: bool) -> Done:  # noqa: FBT001 - run_keyed's signature
             now = self._clock()
             stored = await idempotency.claim(tx, key, now=now, settling=settling)
             if stored is not None:
                 # while settling, the row is our own: the first answer, not a replay
-                return _from_row(stored, replayed=not settling)
-            done = _from_outcome(await work(MySqlRepository(tx), now))
-            row = {"headers": dict(done.headers), "entities": dict(done.entities)}
-            await idempotency.save(tx, key, status=done.status, headers=row, body=done.body)
+                return from_row(stored, replayed=not settling)
+            done = from_outcome(await work(MySqlRepository(tx), now))
+            await idempotency.save(tx, key, status=done.status, headers=done.stored_headers, body=done.body)
             return done
 
         try:
-            done, gtid = await run_keyed(self._pool, attempt)
+            done, gtid = await run_keyed(self._pool, attempt, settling=settling)
         except DatabaseFailure as error:
             raise as_problem(error) from error
         if done.outcome is not None:
-            self._committed()
-            await self._refresh(done.outcome)
-        elif done.replayed:
+            await self.follow_up([done.outcome])
+        return self.answer(done, gtid)
+
+    def answer(self, done: Done, gtid: str) -> Answer:
+        """The answer to a write that is committed, and contained in this GTID set."""
+        if done.replayed:
             REPLAYS.inc()
         token = ConsistencyToken(self._shard, gtid, done.entities).encode(self._token_key())
         replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
         return Answer(done.status, {**done.headers, "X-Consistency-Token": token, **replayed}, done.body)
 
-    async def _refresh(self, outcome: Outcome) -> None:
-        """Inline and best effort; the outbox row of the same transaction repeats it at least once."""
-        await self._cache.put_many(
-            [
-                *(order_change(order) for order in outcome.orders),
-                *(product_change(product) for product in outcome.products),
-                *(list_change(user_id, version) for user_id, version in outcome.lists.items()),
-            ]
-        )
+    async def follow_up(self, outcomes: Sequence[Outcome]) -> None:
+        """Wake the relay and refresh the cache after one commit, each entity once.
+
+        Inline and best effort; the outbox rows of the same transaction repeat it at least once.
+        """
+        self._committed()
+        changes = [
+            *(order_change(order) for outcome in outcomes for order in outcome.orders),
+            *(product_change(product) for outcome in outcomes for product in outcome.products),
+            *(list_change(user, version) for outcome in outcomes for user, version in outcome.lists.items()),
+        ]
+        await self._cache.put_many({change.key: change for change in changes}.values())
 
 
 def own_key(route: str, owner: str) -> idempotency.Key:
     """A key for a write whose client gave none."""
-    return idempotency.Key(f"own {route}", owner, secrets.token_hex(16), idempotency.body_hash(None))
+    return idempotency.Key(f"{_OWN}{route}", owner, secrets.token_hex(16), idempotency.body_hash(None))
+
+
+def is_own(key: idempotency.Key) -> bool:
+    """Whether the key is one of our own."""
+    return key.scope.startswith(_OWN)
 
 
 def client_key(route: str, owner: str, header: str | None, document: Any) -> idempotency.Key:
@@ -129,17 +148,19 @@ def client_key(route: str, owner: str, header: str | None, document: Any) -> ide
     return idempotency.Key(route, owner, given, idempotency.body_hash(document))
 
 
-def _from_outcome(outcome: Outcome) -> _Done:
+def from_outcome(outcome: Outcome) -> Done:
+    """What a write that was just made answers."""
     headers = {"ETag": etag(outcome.document["version"])}
     if outcome.location is not None:
         headers["Location"] = outcome.location
     body = json.dumps(outcome.document, ensure_ascii=False, separators=(",", ":")).encode()
-    return _Done(outcome.status, headers, outcome.entities, body, outcome, replayed=False)
+    return Done(outcome.status, headers, outcome.entities, body, outcome, replayed=False)
 
 
-def _from_row(stored: idempotency.Stored, *, replayed: bool) -> _Done:
+def from_row(stored: idempotency.Stored, *, replayed: bool) -> Done:
+    """What a write that was made before answered then."""
     assert stored.status is not None
     assert stored.body is not None
-    return _Done(
+    return Done(
         stored.status, stored.headers["headers"], stored.headers["entities"], bytes(stored.body), None, replayed
     )

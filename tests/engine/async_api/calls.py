@@ -58,10 +58,14 @@ class Calls:
             await asyncio.sleep(0.05)
 
     async def messages(self, to: str) -> list[dict[str, Any]]:
+        return await self._messages({"to": to})
+
+    async def messages_of(self, domain: str) -> list[dict[str, Any]]:
+        return await self._messages({"domain": domain})
+
+    async def _messages(self, of: dict[str, str]) -> list[dict[str, Any]]:
         assert self.stack.sink is not None
-        found: list[dict[str, Any]] = (
-            await self._call("GET", self.stack.sink.url() + "/messages", params={"to": to})
-        ).body
+        found: list[dict[str, Any]] = (await self._call("GET", self.stack.sink.url() + "/messages", params=of)).body
         return found
 
     async def charges(self, order_id: str) -> list[dict[str, Any]]:

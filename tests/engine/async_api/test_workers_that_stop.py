@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +62,40 @@ async def test_of_many_payments_each_is_charged_once_though_a_worker_is_killed_a
     assert [len(await calls.charges(order_id)) for order_id in orders] == [1] * len(orders)
 
 
+async def test_a_hundred_and_fifty_mails_are_noted_once_each_in_fewer_commits_though_a_worker_is_killed(
+    calls: Calls, alone: TaskStack, mysql_group: MysqlGroup
+) -> None:
+    domain = f"{secrets.token_hex(6)}.example"
+    accepted = await asyncio.gather(*(calls.notify(f"a{number}@{domain}") for number in range(150)))
+    assert {answer.status for answer in accepted} == {202}
+    before = commits(mysql_group)
+    doomed = alone.tier("worker", WORKER_CONCURRENCY="16", WORKER_PREFETCH="32")
+
+    async def noted(least: int) -> bool:
+        (row,) = mysql_group.primary.ask(
+            "SELECT COUNT(*) AS n FROM hcs.tasks JOIN hcs.notifications USING (task_id) JOIN hcs.inbox USING (task_id)"
+            " WHERE recipient LIKE %s AND status = 'succeeded'",
+            f"%@{domain}",
+        )
+        return bool(row["n"] >= least)
+
+    await eventually("some are noted", lambda: noted(40), 30)
+    doomed.kill()
+    alone.tier("worker", WORKER_CONCURRENCY="16", WORKER_PREFETCH="32")
+    await eventually("all are noted", lambda: noted(150), 30)
+
+    assert commits(mysql_group) - before < 150
+    sent = {message["message_id"] for message in await calls.messages_of(domain)}
+    assert sent == {f"<{answer.body['task_id']}@tasks.hcs.invalid>" for answer in accepted}
+
+
+def commits(group: MysqlGroup) -> int:
+    """How many transactions the group has committed."""
+    (row,) = group.primary.ask("SELECT @@GLOBAL.gtid_executed AS executed")
+    intervals = re.findall(r":(\d+)(?:-(\d+))?", row["executed"])
+    return sum(int(last or first) - int(first) + 1 for first, last in intervals)
+
+
 async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with_zero(
     calls: Calls, alone: TaskStack, make_order: Callable[..., str]
 ) -> None:
@@ -67,10 +103,11 @@ async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with
     orders = [make_order(), make_order()]
     accepted = [await pay(calls, order_id, "tok_slow_1500") for order_id in orders]
 
-    async def both_held() -> bool:
-        return bool((await inflight(calls, first))["inflight"] == 2)
+    async def held_and_begun() -> bool:
+        begun = (await calls.get(f"/tasks/{accepted[0].body['task_id']}")).body["status"] == "running"
+        return begun and bool((await inflight(calls, first))["inflight"] == 2)
 
-    await eventually("both are delivered", both_held)
+    await eventually("both are delivered and the first one runs", held_and_begun)
     assert await asyncio.to_thread(first.terminate) == 0
     states = [(await calls.get(f"/tasks/{answer.body['task_id']}")).body["status"] for answer in accepted]
     assert states == ["succeeded", "queued"]

@@ -15,11 +15,16 @@ from tests.engine.mysql_servers import NAMESPACE, MysqldMaker
 from hcs_operator.api.spec import Stack, StackSpec
 from hcs_operator.build import Context, desired
 from hcs_operator.build.credentials import secrets
+from hcs_services.gateway.rate_limit import Quota
+from hcs_services.gateway.shared_buckets import PREFIX, SharedBuckets
+from hcs_services.redis_connection.client import Client
+from hcs_services.redis_connection.pipe import Words
 
 pytestmark = pytest.mark.engine
 
 SPEC = {
     "cache": {"maxMemory": "16Mi", "evictionPolicy": "allkeys-lru"},
+    "gateway": {"rateLimit": {"scope": "global"}},
     "database": {"config": {"innodb_io_capacity": "400"}, "resources": {"limits": {"memory": "1Gi"}}},
     "queue": {"resources": {"limits": {"memory": "512Mi"}}},
     "readReplicas": {"resources": {"limits": {"memory": "1Gi"}}},
@@ -99,6 +104,21 @@ def test_mysqld_starts_with_its_settings_and_finds_its_data_again(
     server.container.start()
     server.until_answers()
     assert server.ask("SELECT @@server_uuid AS uuid") == uuid
+    server.container.kill()
+    server.container.start()
+    until("mysqld begins", lambda: server.container.run("cat", "/proc/1/comm").text == "mysqld\n", 30, every=0.01)
+    server.container.stop()
+    assert server.container.state["ExitCode"] == 0, "it was told before it took signals, and must have heard it"
+
+
+def test_a_member_that_is_told_to_end_while_it_makes_its_data_ends(
+    engines: Engines, engine_images: EngineImages
+) -> None:
+    command, env = container_of("built-db-0")["command"], environment("built-db-0", "built-db-0-9")
+    container = engines.start(engine_images.mysql, "built-db-0-9", command, env=env, files=files("built-db-0"))
+    until("the data is being made", lambda: container.run("test", "-d", "/var/lib/mysql/new").code == 0, 30)
+    container.stop()
+    assert container.state["ExitCode"] == 143
 
 
 def test_redis_starts_with_its_password_and_its_limit(engines: Engines, engine_images: EngineImages) -> None:
@@ -116,6 +136,32 @@ def test_redis_starts_with_its_password_and_its_limit(engines: Engines, engine_i
     assert "NOAUTH" in container.run("redis-cli", "PING").text
     probe = container_of("built-cache")["livenessProbe"]["exec"]["command"]
     assert container.run(*probe).code == 0
+
+
+async def test_the_redis_of_limits_lets_gateways_take_from_buckets_and_do_nothing_else(
+    engines: Engines, engine_images: EngineImages
+) -> None:
+    container = engines.start(
+        engine_images.redis, "built-limits-0", container_of("built-limits")["command"], files=files("built-limits")
+    )
+    probe = container_of("built-limits")["livenessProbe"]["exec"]["command"]
+    until("redis answers", lambda: container.run(*probe).code == 0, 30)
+    assert "NOAUTH" in container.run("redis-cli", "PING").text
+    password = SECRETS["built-limits"]["password"]
+    client = Client(f"redis://{container.address}:6379/0", seconds=5, password=lambda: password, name="gateway")
+    buckets = SharedBuckets(client, Quota(2, 0.001))
+    await buckets.probe()
+    assert [(await buckets.take(b"one", 1)).allowed for _ in range(3)] == [True, True, False]
+    forbidden: list[Words] = [
+        ("GET", "elsewhere"),
+        ("DEL", PREFIX + b"one"),
+        ("EVAL", "return 1", 0),
+        ("CONFIG", "GET", "maxmemory"),
+        ("FLUSHALL",),
+        ("KEYS", "*"),
+    ]
+    assert [str(reply)[:6] for reply in await client.batch(forbidden)] == ["NOPERM"] * len(forbidden)
+    await client.aclose()
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ class Race:
     async def evict(self) -> None:
         """Redis evicts by frequency, so hot keys hardly ever; races need them to go, too."""
         while time.monotonic() < self.end:
-            await self.cache._redis.delete(self.keys[self.random.randrange(20)])
+            await self.cache._redis.command("DEL", self.keys[self.random.randrange(20)])
             await asyncio.sleep(0.01)
 
     async def stale(self) -> list[str]:

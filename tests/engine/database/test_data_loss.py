@@ -10,7 +10,7 @@ from dataclasses import replace
 import pymysql
 import pytest
 from tests.engine.containers import until
-from tests.engine.database.test_group_of_three import leader, members, of_three, rows, same_everywhere, view, wants
+from tests.engine.database.group import PATIENCE, grown_to_three, leader, members, of_three, rows, same_everywhere, view
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Facts
@@ -21,23 +21,11 @@ from hcs_operator.mysql.session import over_tls
 
 pytestmark = pytest.mark.engine
 
-PATIENCE = 20.0
-"""Seconds for one statement, on a machine that other tests keep busy."""
-
 
 @pytest.fixture(scope="module")
 def lone(new_trial: Callable[[], Trial]) -> tuple[Trial, Pod]:
     """What is left of three: a survivor that calls itself ONLINE, and goes on doing so."""
-    trial = new_trial()
-    trial.start(0)
-    trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
-    with over_tls(trial.instance(members(trial)[0], "hcs_migrate"), statement_seconds=PATIENCE) as session:
-        session.run("CREATE DATABASE hcs")
-        session.run("CREATE TABLE hcs.kept (id INT PRIMARY KEY)")
-    wants(trial, 3)
-    trial.start(1)
-    trial.start(2)
-    trial.converge("the group counts three", of_three(trial), 120)
+    trial = grown_to_three(new_trial())
     first = leader(trial)
     survivor = next(pod for pod in members(trial) if pod is not first)
     write(trial, first, range(20))

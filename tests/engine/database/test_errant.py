@@ -194,7 +194,9 @@ def test_what_its_binary_logs_no_longer_have_is_not_given_up(four: Trial) -> Non
     with pytest.raises(NotExported, match="no longer have them"):
         asyncio.run(four.port.export(step))
     donor = four.instance(leader(four))
-    clone = Clone(step.instance, donor, step.replication, replace(step, errant=GtidSet.parse(f"{GROUP_NAME}:1")))
+    clone = Clone(
+        step.instance, executed(pod), donor, step.replication, replace(step, errant=GtidSet.parse(f"{GROUP_NAME}:1"))
+    )
     with pytest.raises(Refused, match="not overwritten"):
         asyncio.run(four.port.perform(clone))
     assert errant <= executed(pod)

@@ -10,7 +10,17 @@ from dataclasses import replace
 
 import pytest
 from tests.engine.containers import until
-from tests.engine.database.trial import Pod, Trial
+from tests.engine.database.group import (
+    all_online,
+    grown_to_three,
+    leader,
+    members,
+    of_three,
+    rows,
+    same_everywhere,
+    wants,
+)
+from tests.engine.database.trial import Trial
 
 from hcs_operator.build.mysql_config import LEAVE
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -20,60 +30,13 @@ from hcs_operator.mysql.session import over_tls
 
 pytestmark = pytest.mark.engine
 
-VIEW = """
-SELECT MEMBER_HOST AS host, MEMBER_ROLE AS role, MEMBER_STATE AS state FROM performance_schema.replication_group_members
-"""
 ROW = "SELECT solo_uuid IS NULL AS open FROM hcs_meta.member_group"
-
-
-def view(pod: Pod) -> dict[str, str]:
-    """The group as one member sees it: ordinal → state and role."""
-    return {row["host"].split(".")[0][-1]: f"{row['state']} {row['role']}".strip() for row in pod.server.ask(VIEW)}
-
-
-def members(trial: Trial) -> list[Pod]:
-    return list(trial.pods.values())
-
-
-def leader(trial: Trial) -> Pod:
-    """The pod that leads by its own word."""
-    for pod in members(trial):
-        with suppress(Exception):
-            if view(pod).get(pod.name[-1]) == "ONLINE PRIMARY":
-                return pod
-    raise AssertionError("nobody leads")
-
-
-def all_online(trial: Trial, count: int = 3) -> bool:
-    states = [view(pod) for pod in members(trial)]
-    return all(len(it) == count and set(it.values()) <= {"ONLINE PRIMARY", "ONLINE SECONDARY"} for it in states)
-
-
-def wants(trial: Trial, count: int) -> None:
-    trial.wishes = replace(trial.wishes, members=count)
-
-
-def of_three(trial: Trial) -> Callable[[DatabasePlan], bool]:
-    def good(planned: DatabasePlan) -> bool:
-        return planned.primary_ready and not planned.steps and planned.journal is None and all_online(trial)
-
-    return good
 
 
 @pytest.fixture(scope="module")
 def trio(new_trial: Callable[[], Trial]) -> Trial:
     """Three members: a group of one that was grown with rows in it."""
-    trial = new_trial()
-    trial.start(0)
-    trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
-    with over_tls(trial.instance(members(trial)[0], "hcs_migrate")) as session:
-        session.run("CREATE DATABASE hcs")
-        session.run("CREATE TABLE hcs.kept (id INT PRIMARY KEY)")
-    wants(trial, 3)
-    trial.start(1)
-    trial.start(2)
-    trial.converge("the group counts three", of_three(trial), 120)
-    return trial
+    return grown_to_three(new_trial())
 
 
 @contextmanager
@@ -99,16 +62,6 @@ def writing(trial: Trial, start: int) -> Iterator[list[int]]:
     finally:
         done.set()
         thread.join()
-
-
-def rows(pod: Pod) -> set[int]:
-    return {row["id"] for row in pod.server.ask("SELECT id FROM hcs.kept")}
-
-
-def same_everywhere(trial: Trial) -> bool:
-    """Rows and checksums, not transaction sets: those can be equal over different rows."""
-    sums = {str(pod.server.ask("CHECKSUM TABLE hcs.kept")) for pod in members(trial)}
-    return len(sums) == 1
 
 
 def check(trial: Trial, acknowledged: list[int]) -> None:

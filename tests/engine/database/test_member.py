@@ -120,10 +120,13 @@ def test_the_agent_reloads_a_renewed_certificate_without_a_restart(founded: Tria
     before = int(pod.server.ask(uptime)[0]["x"])
     names = founded.names(pod.name, f"{founded.stack}-db-0")
     issued = datetime.now(UTC) - timedelta(days=20)
-    renewed = founded.write_certificate(pod.tls, names, issued)
+    renewed = founded.certificate(names, issued)
     pod.container.put(
         {"/etc/hcs/tls/tls.crt": renewed.certificate, "/etc/hcs/tls/tls.key": renewed.key}, owner=999, mode=0o440
     )
+    founded.mount_certificate(
+        pod.tls, renewed
+    )  # last: a pod's containers have one volume, which changes for both at once
     shown = (
         "SELECT VARIABLE_VALUE AS x FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Ssl_server_not_before'"
     )

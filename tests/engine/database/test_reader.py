@@ -12,6 +12,7 @@ from tests.engine.containers import until
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Role
+from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.steps import Clone, Close, subject
 from hcs_operator.mysql.errors import Refused
@@ -222,7 +223,8 @@ def test_quarantine_names_a_reader_with_transactions_of_its_own_and_leaves_it_as
 
 def test_a_clone_from_an_old_look_is_refused_by_a_reader_that_holds_more(stack: Trial) -> None:
     pod = reader(stack, 1)
-    step = Clone(stack.instance(pod), stack.instance(member(stack)), stack.instance(pod, "hcs_repl").access)
+    own = GtidSet.parse(pod.server.ask("SELECT @@GLOBAL.gtid_executed AS gtids")[0]["gtids"])
+    step = Clone(stack.instance(pod), own, stack.instance(member(stack)), stack.instance(pod, "hcs_repl").access)
     with pytest.raises(Refused, match="not overwritten"):
         asyncio.run(stack.port.perform(step))
     assert pod.server.ask("SHOW DATABASES LIKE 'own'")

@@ -138,7 +138,7 @@ class Trial:
         service = f"{self.stack}-{component}-0"
         tls = self.folder / f"tls-{name}"
         tls.mkdir(exist_ok=True, mode=0o755)
-        self.write_certificate(tls, self.names(name, service), datetime.now(UTC))
+        self.mount_certificate(tls, self.certificate(self.names(name, service), datetime.now(UTC)))
         server_id = 1 + ordinal + (1000 if role is Role.READER else 0)
         files = {f"/etc/hcs/tls/{file}": (tls / file).read_text() for file in ("tls.crt", "tls.key", "ca.crt")}
         server = self.make(
@@ -153,9 +153,12 @@ class Trial:
     def names(self, name: str, service: str) -> list[str]:
         return [f"{name}.{service}.{NAMESPACE}", f"{service}.{NAMESPACE}"]
 
-    def write_certificate(self, tls: Path, names: list[str], now: datetime) -> issue.Pair:
-        """Issue a certificate into the pod's mounted folder."""
-        pair = issue.server(self.stack, names, issue.new_key(), self.authority, now)
+    def certificate(self, names: list[str], now: datetime) -> issue.Pair:
+        """One for a pod, issued at that time."""
+        return issue.server(self.stack, names, issue.new_key(), self.authority, now)
+
+    def mount_certificate(self, tls: Path, pair: issue.Pair) -> None:
+        """Put a certificate into the folder that the pod's agent has mounted."""
         for file, text in {
             "tls.crt": pair.certificate,
             "tls.key": pair.key,
@@ -163,7 +166,6 @@ class Trial:
         }.items():
             (tls / file).unlink(missing_ok=True)
             (tls / file).write_text(text)
-        return pair
 
     def revive(self, *pods: Pod) -> None:
         """Play the kubelet: start containers again that have ended, of these pods or of all."""

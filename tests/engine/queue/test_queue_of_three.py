@@ -20,7 +20,7 @@ from tests.engine.queue.three_brokers import ThreeBrokers
 
 from hcs_services.queue import Broker, Consumer, Delivery, NotAccepted, Publisher, connect, declare
 from hcs_services.queue.session import HEARTBEAT_SECONDS
-from hcs_services.queue.topology import DEFAULT
+from hcs_services.queue.topology import CLASS_QUEUES, DEFAULT
 
 pytestmark = pytest.mark.engine
 
@@ -47,6 +47,7 @@ async def _declare(broker: Broker) -> None:
 class Ledger:
     """What was sent and confirmed, and what had an effect: like the services' inbox, it takes each task once."""
 
+    queue: str = DEFAULT
     sent: set[bytes] = field(default_factory=set)
     confirmed: dict[bytes, float] = field(default_factory=dict)
     effects: set[bytes] = field(default_factory=set)
@@ -62,7 +63,7 @@ class Ledger:
 
     async def _one(self, publisher: Publisher, body: bytes) -> None:
         with contextlib.suppress(NotAccepted):
-            await publisher.publish(DEFAULT, body, {}, 10)
+            await publisher.publish(self.queue, body, {}, 10)
             self.confirmed[body] = time.monotonic()
 
     def take(self, delivery: Delivery) -> None:
@@ -102,7 +103,7 @@ async def publishing(broker: Broker, ledger: Ledger) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def consuming(broker: Broker, ledger: Ledger) -> AsyncIterator[None]:
-    consumer = asyncio.create_task(Consumer(broker, "test-consumer", [DEFAULT], 50, ledger.take).run())
+    consumer = asyncio.create_task(Consumer(broker, "test-consumer", [ledger.queue], 50, ledger.take).run())
     try:
         yield
     finally:
@@ -132,6 +133,17 @@ async def under_load(broker: Broker, ledger: Ledger) -> AsyncIterator[None]:
         await ledger.until_balanced()
 
 
+@contextlib.asynccontextmanager
+async def cut_off(engines: Engines, brokers: ThreeBrokers, ordinal: int) -> AsyncIterator[None]:
+    """One broker meanwhile without a network; it is whole again afterwards."""
+    await asyncio.to_thread(brokers.containers[ordinal].cut_off, engines.network)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(brokers.containers[ordinal].put_back, engines.network, brokers.aliases(ordinal))
+    await asyncio.to_thread(_whole, brokers, ordinal)
+
+
 def _whole(brokers: ThreeBrokers, asked: int = 0) -> None:
     brokers.until_up()
     brokers.until_held(asked)
@@ -153,11 +165,19 @@ async def test_a_broker_that_is_gone_without_a_word_is_left_before_its_heartbeat
     ledger = Ledger()
     async with under_load(brokers.broker, ledger):
         gone = await asyncio.to_thread(brokers.until_serving, "test-publisher")
-        await asyncio.to_thread(brokers.containers[gone].cut_off, engines.network)
-        await ledger.until(f"without broker {gone}", 300)
-        await asyncio.to_thread(brokers.containers[gone].put_back, engines.network, brokers.aliases(gone))
-        await asyncio.to_thread(_whole, brokers, gone)
+        async with cut_off(engines, brokers, gone):
+            await ledger.until(f"without broker {gone}", 300)
     assert ledger.longest_gap < 2 * HEARTBEAT_SECONDS
+
+
+async def test_a_publisher_that_connects_while_the_leader_is_cut_off_is_heard_by_the_next_leader(
+    engines: Engines, brokers: ThreeBrokers
+) -> None:
+    leaders = {queue: await asyncio.to_thread(brokers.leader, queue) for queue in CLASS_QUEUES}
+    # Without the first broker nobody connects before there is a new leader.
+    queue, leader = max(leaders.items(), key=lambda item: item[1] > 0)
+    async with cut_off(engines, brokers, leader), under_load(brokers.broker, Ledger(queue)):
+        pass
 
 
 async def test_nothing_confirmed_is_lost_in_a_roll_of_all_three(brokers: ThreeBrokers) -> None:

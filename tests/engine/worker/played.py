@@ -6,6 +6,7 @@ acknowledgement) is a numbered step; `Steps(k)` raises at step k, as a crash wou
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
@@ -32,15 +33,18 @@ class Crash(BaseException):
 
 @dataclass
 class Steps:
-    """Counts steps and crashes before number `at`."""
+    """Counts steps and crashes before number `at`, whoever takes it; nobody takes another one after that."""
 
     at: int | None = None
     taken: list[str] = field(default_factory=list)
+    crash: Crash | None = None
+    crashed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __call__(self, name: str) -> None:
         if len(self.taken) == self.at:
-            self.at = None
-            raise Crash(name)
+            self.crash = self.crash or Crash(name)
+            self.crashed.set()
+            raise self.crash
         self.taken.append(name)
 
 
@@ -110,6 +114,19 @@ class SteppedWorker:
         reads = ReplicaOrderReads(pool, cast("Any", _NoReaders()))
         ports = Ports(stepped, reads, self, self, self if store else None)
         self.runner = Runner(HANDLERS, ports, self, self.publish)
+
+    async def run(self, message: TaskMessage, headers: dict[str, Any] | None = None, *, again: bool = False) -> None:
+        """Bring one delivery to its end, or raise Crash; `again`: the broker says that it delivered it before."""
+        delivery = PlayedDelivery(message, headers or {}, redelivered=again, worker=self)
+        run = asyncio.create_task(self.runner.run(delivery))
+        crash = asyncio.create_task(self.step.crashed.wait())
+        await asyncio.wait([run, crash], return_when=asyncio.FIRST_COMPLETED)
+        crash.cancel()
+        if self.step.crash is not None:  # perhaps in a group's transaction, which is not the delivery's own
+            run.cancel()
+            await asyncio.wait([run])
+            raise self.step.crash
+        await run
 
     async def send(self, mail: Mail) -> None:
         self.step("send")
@@ -201,12 +218,10 @@ async def run_to_its_end(
     store: bool = False,
 ) -> bool:
     """Deliver until acknowledged, with one crash on the way; False if there is no step of that number any more."""
-    worker = SteppedWorker(pool, outside, Steps(crash_at), store=store)
     try:
-        await worker.runner.run(PlayedDelivery(message, headers or {}, redelivered=False, worker=worker))
+        await SteppedWorker(pool, outside, Steps(crash_at), store=store).run(message, headers)
     except Crash:
-        again = SteppedWorker(pool, outside, Steps(), store=store)
-        await again.runner.run(PlayedDelivery(message, headers or {}, redelivered=True, worker=again))
+        await SteppedWorker(pool, outside, Steps(), store=store).run(message, headers, again=True)
         return True
     return False
 

@@ -11,7 +11,6 @@ from tests.engine.worker.conftest import MakeOrder, Rows
 from tests.engine.worker.played import (
     Crash,
     Outside,
-    PlayedDelivery,
     SteppedWorker,
     Steps,
     cancel,
@@ -132,7 +131,7 @@ async def test_a_crash_after_the_charge_of_an_order_that_is_then_cancelled_still
 
     first = SteppedWorker(pool, outside, Steps(len(steps)))
     with pytest.raises(Crash, match="charged"):
-        await first.runner.run(PlayedDelivery(message, {}, redelivered=False, worker=first))
+        await first.run(message)
     await cancel(pool, order_id)
     await run_to_its_end(pool, outside, message)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.engine.worker.conftest import MakeOrder, Rows
-from tests.engine.worker.played import Outside, PlayedDelivery, SteppedWorker, Steps, payment, task
+from tests.engine.worker.played import Outside, SteppedWorker, Steps, payment, task
 
 from hcs_services.database.members import PrimaryPool
 from hcs_services.queue import TaskMessage
@@ -43,7 +43,7 @@ class Overlap:
 
     async def _deliver(self, worker: SteppedWorker) -> None:
         assert self._message is not None
-        await worker.runner.run(PlayedDelivery(self._message, self._headers, redelivered=False, worker=worker))
+        await worker.run(self._message, self._headers)
 
     def _call(self, worker: SteppedWorker, call: Callable[..., Any], failure: TaskFailed | None) -> Callable[..., Any]:
         async def outside(wanted: Any) -> Any:

@@ -13,7 +13,6 @@ from tests.engine.worker.conftest import MakeOrder, Rows
 from tests.engine.worker.played import (
     Crash,
     Outside,
-    PlayedDelivery,
     SteppedWorker,
     Steps,
     cancel,
@@ -139,8 +138,7 @@ async def test_a_payment_that_ends_waits_for_no_other_orders_payment(
     outside, busy, declined = Outside(), await make_order(), await make_order()
     down = task("process_payment", payment(busy), task_id())
     with pytest.raises(Crash):
-        worker = SteppedWorker(pool, outside, Steps(7))
-        await worker.runner.run(PlayedDelivery(down, {}, redelivered=False, worker=worker))
+        await SteppedWorker(pool, outside, Steps(7)).run(down)
     async with pool.transaction() as tx:
         assert await tx.fetch_one("SELECT 1 AS held FROM payments WHERE order_id=%s FOR UPDATE", (busy,))
         message = task("process_payment", payment(declined, token="tok_declined"), task_id())

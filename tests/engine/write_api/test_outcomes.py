@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,98 +16,23 @@ from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.write_api.calls import eventually, order, product, rows
 from tests.engine.write_api.conftest import Process, Start
-from tests.engine.write_api.cutting_proxy import CuttingProxy
+from tests.engine.write_api.rigs import AtCommit, lose_answer, lose_request, rig
 
-from hcs_services import idempotency, models
-from hcs_services.cache.entry import Change
-from hcs_services.database.connection import Connection, account, open_connection
+from hcs_services.database.connection import Account, account, open_connection
 from hcs_services.database.errors import Meaning, meaning
-from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import REPEATS
 from hcs_services.identifiers import parse_order_id
 from hcs_services.settings import Settings
-from hcs_services.write_api import retention
-from hcs_services.write_api.service import WriteService
-from hcs_services.write_api.unit import UnitOfWork
+from hcs_services.write_api import outbox, retention
+from hcs_services.write_api.repository import MySqlRepository
 
 pytestmark = pytest.mark.engine
 
 
-class NoCache:
-    """A cache that takes everything."""
-
-    async def put_many(self, changes: Iterable[Change]) -> bool:
-        return bool(list(changes)) or True
-
-
-class Rig:
-    """A unit of work whose connections lead through a proxy, and what happens at each COMMIT."""
-
-    def __init__(self, pool: PrimaryPool, settings: Settings) -> None:
-        self.service = WriteService(task_key=lambda: settings.signing_key("task"))
-        self.unit = UnitOfWork(
-            pool,
-            NoCache(),
-            shard=0,
-            token_key=lambda: settings.signing_key("consistency"),
-            committed=lambda: None,
-        )
-
-    async def order(self, product_id: str, key: str | None) -> tuple[int, dict[str, Any], dict[str, str]]:
-        body = models.NewOrder(user_id="edsger", product_id=product_id, quantity=1, total_amount=None)
-        claim = idempotency.Key("POST /orders", "edsger", key or secrets.token_hex(8), idempotency.body_hash("x"))
-        answer = await self.unit.run(claim, lambda store, now: self.service.create_order(store, body, now))
-        return answer.status, json.loads(answer.body), dict(answer.headers)
-
-
-AtCommit = Callable[[CuttingProxy], None]
-
-
-@contextlib.asynccontextmanager
-async def rig(
-    mysql_group: MysqlGroup, tier_environment: dict[str, str], at_first_commit: AtCommit
-) -> AsyncIterator[Rig]:
-    settings = Settings(
-        database_members_host=tier_environment["DATABASE_MEMBERS_HOST"],
-        credentials_dir=Path(tier_environment["HCS_CREDENTIALS_DIR"]),
-    )
-    async with CuttingProxy(mysql_group.members_host, mysql_group.port) as proxy:
-        login = account(
-            settings.model_copy(update={"database_port": proxy.port}), "hcs_app", host=mysql_group.members_host
-        )
-        commits = 0
-
-        async def connect(address: str) -> Connection:
-            connection = await open_connection(login, address)
-            commit = connection.commit
-
-            async def disturbed(*, track_gtid: bool = False) -> None:
-                nonlocal commits
-                commits += 1
-                if commits == 1:
-                    at_first_commit(proxy)
-                    asyncio.get_running_loop().call_later(0.3, proxy.cut)
-                await commit(track_gtid=track_gtid)
-
-            connection.commit = disturbed  # type: ignore[method-assign]
-            return connection
-
-        async def addresses() -> list[str]:
-            return ["127.0.0.1"]
-
-        pool = PrimaryPool(addresses, connect, size=4)
-        try:
-            yield Rig(pool, settings)
-        finally:
-            await pool.close()
-
-
-def lose_answer(proxy: CuttingProxy) -> None:
-    proxy.lose_answers = True
-
-
-def lose_request(proxy: CuttingProxy) -> None:
-    proxy.lose_requests = True
+def app_login(environment: dict[str, str]) -> Account:
+    """How the write API signs in."""
+    host, folder = environment["DATABASE_MEMBERS_HOST"], Path(environment["HCS_CREDENTIALS_DIR"])
+    return account(Settings(database_members_host=host, credentials_dir=folder), "hcs_app", host=host)
 
 
 @pytest.mark.parametrize("lost", [lose_answer, lose_request], ids=["after it happened", "before it happened"])
@@ -139,9 +64,7 @@ async def test_a_commit_whose_answer_is_lost_is_settled_to_one_order(
 async def test_closing_a_connection_wakes_the_statement_that_a_hung_server_owes(
     mysql_group: MysqlGroup, tier_environment: Callable[[str], dict[str, str]]
 ) -> None:
-    environment = tier_environment("write-api")
-    host, folder = environment["DATABASE_MEMBERS_HOST"], Path(environment["HCS_CREDENTIALS_DIR"])
-    login = account(Settings(database_members_host=host, credentials_dir=folder), "hcs_app", host=host)
+    login = app_login(tier_environment("write-api"))
     connection = await open_connection(login, mysql_group.primary.host, connect_seconds=20)
     mysql_group.primary.container.pause()
     try:
@@ -202,6 +125,27 @@ async def test_the_outbox_is_relayed_once_the_broker_is_back(
         return not waiting()
 
     await eventually("the row is published and gone", relayed, 60)
+
+
+async def test_a_relay_waits_for_no_row_of_the_other_kinds(
+    mysql_group: MysqlGroup, tier_environment: Callable[[str], dict[str, str]]
+) -> None:
+    login = app_login(tier_environment("write-api"))
+    now = datetime.now(UTC)
+    mine, other = [await open_connection(login, mysql_group.primary.host, connect_seconds=20) for _ in range(2)]
+    try:
+        for connection in (other, mine):
+            await connection.begin()
+        await MySqlRepository(other).add_to_outbox("cache", {}, "edsger", now)
+        for _ in range(20):  # of one alone the server would look at no other
+            await MySqlRepository(mine).add_to_outbox("task", {}, "edsger", now)
+        taken = [row for row in await outbox.take(mine, ("task",), 100) if row.created_at == now.replace(tzinfo=None)]
+        assert len(taken) == 20
+        async with asyncio.timeout(login.statement_seconds / 2):
+            await outbox.settle(mine, taken, {row.id for row in taken})
+    finally:
+        mine.close()
+        other.close()
 
 
 async def test_another_pod_leads_at_once_when_the_leader_ends(

@@ -73,6 +73,7 @@ async def test_an_id_that_no_store_knows_yet_is_queued() -> None:
 @pytest.mark.parametrize(
     "task_id",
     ["", "x" * 40, new_task_id(b"another", "send_email", NOW), new_task_id(KEY, "send_email", NOW - timedelta(days=8))],
+    ids=["empty", "malformed", "of another stack", "forgotten"],
 )
 async def test_an_id_that_is_malformed_foreign_or_forgotten_is_not_found(task_id: str) -> None:
     with pytest.raises(Problem) as refused:

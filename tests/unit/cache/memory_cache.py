@@ -17,13 +17,20 @@ from hcs_services.cache import (
     Lease,
 )
 from hcs_services.cache.entry import decode
+from hcs_services.redis_connection.client import Client
+
+
+def _nobody() -> Client:
+    """A client that is never asked."""
+    return Client("redis://nobody", seconds=1, password=lambda: None)
 
 
 class MemoryCache(EntityCache):
     """`now` is Unix seconds and moves only when the test moves it. `down` makes every call fail."""
 
     def __init__(self, policy: CachePolicy | None = None, now: float = 1_000_000.0) -> None:
-        super().__init__(None, policy or CachePolicy(clock_skew_seconds=0), clock=lambda: self.now, uniform=lambda: 0.5)
+        policy = policy or CachePolicy(clock_skew_seconds=0)
+        super().__init__(_nobody(), policy, clock=lambda: self.now, uniform=lambda: 0.5)
         self.now = now
         self.down = False
         self.entries: dict[str, Entry] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -10,22 +11,9 @@ from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from hcs_services.cache import CachePolicy, CacheUnavailable, EntityCache
 from hcs_services.cache.availability import Availability
+from hcs_services.redis_connection.client import Client
 
 pytestmark = pytest.mark.unit
-
-
-class Pipeline:
-    def __init__(self, redis: ScriptedRedis) -> None:
-        self._redis = redis
-        self._calls: list[tuple[Any, ...]] = []
-
-    def evalsha(self, *call: Any) -> None:
-        self._calls.append(call)
-
-    async def execute(self, *, raise_on_error: bool = True) -> list[Any]:
-        self._redis.answer()
-        self._redis.evaluated += self._calls
-        return [self._redis.result() for _ in self._calls]
 
 
 class ScriptedRedis:
@@ -41,22 +29,24 @@ class ScriptedRedis:
         if self.error is not None:
             raise self.error
 
-    def result(self) -> Any:
-        return self.outcome if self.known else NoScriptError("NOSCRIPT")
-
-    def pipeline(self, *, transaction: bool) -> Pipeline:
-        return Pipeline(self)
-
-    async def script_load(self, script: str) -> None:
+    def result(self, command: tuple[Any, ...]) -> Any:
+        if command[0] == "EVALSHA":
+            self.evaluated.append(command)
+            return self.outcome if self.known else NoScriptError("NOSCRIPT")
+        assert command[:2] == ("SCRIPT", "LOAD")
         self.known = True
+        return b"its name"
 
-    async def get(self, key: str) -> bytes | None:
+    async def batch(self, commands: Sequence[tuple[Any, ...]], *, repeatable: bool = True) -> list[Any]:
         self.answer()
-        return None
+        return [self.result(command) for command in commands]
+
+    async def command(self, *words: Any) -> Any:
+        self.answer()
 
 
 def cache(redis: ScriptedRedis) -> EntityCache:
-    return EntityCache(redis, CachePolicy())
+    return EntityCache(cast("Client", redis), CachePolicy())
 
 
 async def test_a_put_is_one_round_trip_however_many_states_it_has() -> None:

@@ -116,13 +116,18 @@ class World:
                     assert row
                     row.solo = ""
             case Clone():
-                donor = self.servers[step.donor.name]
-                assert donor.volume
-                if not donor.up or server.counts or (volume and not volume.executed <= donor.volume.executed):
-                    raise Refused(f"{name} is not overwritten")
-                server.volume = deepcopy(donor.volume)
+                self._clone(step, server)
             case _:
                 raise Refused("not played here")
+
+    def _clone(self, step: Clone, server: Server) -> None:
+        donor, executed = self.servers[step.donor.name], server.volume.executed if server.volume else set()
+        assert donor.volume
+        if GtidSet.parse(text(executed)) != step.executed or server.counts:
+            raise Refused(f"{step.recipient.name} is not what was looked at")
+        if not donor.up or not executed <= donor.volume.executed:
+            raise Refused(f"{step.recipient.name} is not overwritten")
+        server.volume = deepcopy(donor.volume)
 
     def commit(self, received_by: int) -> None:
         """The primary gives the next number; whoever has acknowledged it has received it."""

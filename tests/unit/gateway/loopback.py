@@ -177,7 +177,9 @@ def _settings() -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: Any) -> AsyncIterator[Door]:
+async def gateway(
+    *services: Service, also_dns: Iterable[str] = (), settings: Settings | None = None, **config: Any
+) -> AsyncIterator[Door]:
     """Run services of one upstream, `write-api`, and a gateway in front of them. `also_dns`: addresses without a pod."""
     for number, service in enumerate(services):
         service.address, service.port = f"127.0.0.{number + 1}", services[0].port
@@ -196,7 +198,7 @@ async def gateway(*services: Service, also_dns: Iterable[str] = (), **config: An
             raise NoAnswer(host)
         return frozenset(addresses)
 
-    settings = _settings()
+    settings = settings or _settings()
     tier = assemble(GatewayConfig.model_validate(document), settings, resolve, look_every=LOOK_EVERY)
     background = Background()
     await tier.start(background)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State, Wait
+from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State, Wait, _Window
 
 pytestmark = pytest.mark.unit
 POLICY = BreakerPolicy(
@@ -279,3 +279,15 @@ def test_whatever_happened_held_calls_alone_close_it_once_they_are_well(
         else:
             breaker.succeeded(verdict, FAST, now)
     assert breaker.state in {State.RAMPING, State.CLOSED}
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.3, 1.0, 4.0, 25.0]), st.booleans(), st.booleans()), max_size=30))
+def test_the_window_counts_the_calls_of_its_last_ten_slices(calls: list[tuple[float, bool, bool]]) -> None:
+    window, now, made = _Window(10.0), 100.0, list[tuple[int, bool, bool]]()
+    for pause, failed, slow in calls:
+        now += pause
+        window.add(now, failed=failed, slow=slow)
+        made.append((int(now), failed, slow))
+        recent = [each for each in made if each[0] > int(now) - 10]
+        expected = (len(recent), sum(each[1] for each in recent), sum(each[2] for each in recent))
+        assert expected == window.counts(now)

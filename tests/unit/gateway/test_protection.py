@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from tests.ports import free_port
+from tests.unit.cache.played_redis import played
 from tests.unit.gateway.loopback import Door, Got, Request, Service, answer, gateway, until
 
 from hcs_services.gateway import metrics
+from hcs_services.settings import Settings
 
 pytestmark = pytest.mark.unit
 ORDER = "/api/v1/orders/1"
@@ -64,6 +67,33 @@ async def test_a_limit_that_is_off_limits_nobody() -> None:
         got = await calls(door, 5)
     assert {each.status for each in got} == {200}
     assert "ratelimit" not in got[0].headers
+
+
+async def test_without_its_redis_a_route_of_global_scope_grants_this_gateways_share() -> None:
+    settings = Settings(tier="gateway", limits_url=f"redis://127.0.0.1:{free_port()}/0")
+    limit = {"capacity": 10, "refillPerSecond": 0.01, "scope": "global"}
+    async with gateway(Service(answer()), rateLimit=limit, replicas=2, settings=settings) as door:
+        statuses = [got.status for got in await calls(door, 8)]
+        assert metrics.ALONE._value.get() == 1
+    assert statuses == [200] * 5 + [429] * 3
+
+
+async def test_each_route_counts_in_its_own_scope() -> None:
+    routes = [
+        {"methods": ["GET"], "path": "/one", "upstream": "write-api", "limitScope": "global"},
+        {"methods": ["GET"], "path": "/all", "upstream": "write-api"},
+    ]
+    async with played() as redis:
+        redis.loaded = True
+        redis.script_reply = b"*2\r\n:0\r\n$3\r\n0.5\r\n"
+        settings = Settings(tier="gateway", limits_url=redis.url)
+        async with gateway(Service(answer()), rateLimit=SMALL, routes=routes, settings=settings) as door:
+            one, everybody = await calls(door, 3, "/one"), await calls(door, 3, "/all")
+            asked = [command for command in redis.received if command[3] == b"bucket:4\x7f\x00\x00\x01"]
+    assert [got.status for got in one] == [429] * 3
+    assert one[0].headers["ratelimit"] == '"default";r=0;t=50'
+    assert len(asked) == 1  # Redis can only refuse for 50 s from then on
+    assert [got.status for got in everybody] == [200, 200, 429]
 
 
 async def test_a_failing_route_is_cut_off_and_says_so_at_once() -> None:

@@ -164,14 +164,15 @@ async def test_a_service_that_dies_in_a_chunked_answer_gets_no_false_end() -> No
     assert got.endswith(b"9\r\nonly this\r\n")
 
 
-async def test_a_client_that_leaves_ends_the_call() -> None:
+@pytest.mark.parametrize("requests", [1, 2])
+async def test_a_client_that_leaves_ends_the_call(requests: int) -> None:
     async def reply(_request: Request, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(60)
 
     service = Service(reply)
     async with gateway(service) as door:
         _, writer = await asyncio.open_connection("127.0.0.1", door.port)
-        writer.write(b"GET /api/v1/orders/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /api/v1/orders/1 HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
         await until(lambda: bool(service.requests))
         writer.close()
         await until(service.lost.is_set)
@@ -188,6 +189,35 @@ async def test_an_expired_deadline_is_a_504() -> None:
     assert (got.status, got.slug, got.problem["retryable"]) == (504, "upstream-timeout", False)
     assert got.headers["retry-after"] == "1"
     assert time.monotonic() - begun < 5
+
+
+async def test_a_change_never_meets_a_connection_that_its_service_has_closed() -> None:
+    async def reply(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()  # without a word before
+
+    service = Service(reply)
+    async with gateway(service) as door:
+        got = [await door.call("PATCH", ORDER, headers={"If-Match": '"7"'}) for _ in range(20)]
+    assert {each.status for each in got} == {200}
+    assert len(service.requests) == 20
+
+
+async def test_an_endpoint_that_dns_no_longer_names_keeps_no_idle_connection() -> None:
+    service = Service(answer())
+    async with gateway(service) as door:
+        await door.call("GET", ORDER)
+        assert not service.lost.is_set()
+        door.dns["write-api"] = set()
+        await until(service.lost.is_set)
+
+
+async def test_a_stopped_gateway_keeps_no_connection() -> None:
+    service = Service(answer())
+    async with gateway(service) as door:
+        await door.call("GET", ORDER)
+        await door.tier.stop()
+        await until(service.lost.is_set)
 
 
 async def test_without_an_endpoint_the_answer_is_503() -> None:

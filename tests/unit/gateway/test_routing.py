@@ -59,6 +59,24 @@ def test_a_path_that_is_unknown_or_ambiguous_has_no_route(path: bytes) -> None:
     assert ORDERS.match("POST", path) is None
 
 
+SEGMENTS = st.sampled_from(["orders", "latest", "refund", "1", "a.b", "..", "", "o rders"])
+
+
+@given(st.lists(SEGMENTS, max_size=5), st.sampled_from(["GET", "POST", "DELETE", "PUT"]))
+def test_the_short_way_leads_where_the_long_one_does(segments: list[str], method: str) -> None:
+    class LongWay(Router[str]):
+        def _nearest(self, segments: list[str]) -> None:
+            return None
+
+    long = LongWay()
+    vars(long).update(vars(ORDERS))
+    plain, encoded = (
+        "".join("/" + each for each in written).encode()
+        for written in (segments, ["".join(f"%{ord(letter):02x}" for letter in each) for each in segments])
+    )
+    assert long.match(method, encoded) == ORDERS.match(method, plain)
+
+
 @given(st.binary(max_size=40))
 def test_any_path_is_judged_without_an_error(path: bytes) -> None:
     segments = path_segments(b"/" + path)

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from multidict import CIMultiDict
 
 from hcs_services import request_context
 from hcs_services.gateway.calling import Caller
@@ -59,7 +58,11 @@ class Answered:
 
     def __init__(self, status: int, **fields: str) -> None:
         self.status = status
-        self.headers = CIMultiDict({name.replace("_", "-"): value for name, value in fields.items()})
+        self._fields = {name.lower().replace("_", "-").encode(): value for name, value in fields.items()}
+
+    def field(self, name: bytes) -> str | None:
+        """The value of a field."""
+        return self._fields.get(name)
 
 
 BUSY = Answered(503, Retry_After="1")

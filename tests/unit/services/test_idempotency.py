@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.services.played_mysql import MysqlError
 
-from hcs_services.idempotency import Key, Stored, body_hash, claim, parse_header
+from hcs_services.idempotency import Key, Stored, body_hash, claim, find_many, insert_answers, parse_header
 from hcs_services.problem import Problem
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -133,3 +133,64 @@ def test_every_visible_key_is_taken_with_and_without_quotes(key: str) -> None:
 def test_the_hash_of_a_body_knows_no_order_and_no_white_space() -> None:
     assert body_hash({"a": 1, "b": "é"}) == body_hash({"b": "é", "a": 1})
     assert body_hash({"a": 1}) != body_hash({"a": 2})
+
+
+class Rows:
+    """A transaction that sees these rows, one of them locked by another perhaps."""
+
+    def __init__(self, *rows: dict[str, Any], locked: str | None = None) -> None:
+        self.rows = list(rows)
+        self._locked = locked
+        self.said: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def execute(self, sql: str, arguments: tuple[Any, ...] = ()) -> int:
+        self.said.append((sql.split(maxsplit=1)[0], arguments))
+        return 1
+
+    async def fetch_one(self, _sql: str, arguments: tuple[Any, ...] = ()) -> dict[str, Any] | None:
+        if self._locked == arguments[2]:
+            raise MysqlError(3572, "NOWAIT")
+        return next((row for row in self.rows if row["idem_key"] == arguments[2]), None)
+
+    async def fetch_all(self, _sql: str, arguments: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+        if self._locked in arguments:
+            raise MysqlError(3572, "NOWAIT")
+        return [row for row in self.rows if row["idem_key"] in arguments]
+
+
+def named(name: str) -> Key:
+    return Key("POST /orders", "ada", name, KEY.body_hash)
+
+
+def row_of(name: str, **changes: Any) -> dict[str, Any]:
+    return stored(**changes) | {"scope": "POST /orders", "owner": "ada", "idem_key": name}
+
+
+@pytest.mark.parametrize("locked", [None, "held"], ids=["all free", "one held by another transaction"])
+async def test_many_keys_are_found_as_each_would_be(locked: str | None) -> None:
+    tx = Rows(row_of("done"), row_of("other", body_hash=b"x" * 32), locked=locked)
+
+    found = await find_many(tx, [named(name) for name in ("new", "done", "other", "held")], NOW)
+
+    held = found.pop()
+    assert (None if locked is None else "request-in-flight") == (held.slug if isinstance(held, Problem) else held)
+    new, done, other = found
+    assert (new, done) == (None, Stored(201, {"ETag": "1"}, b"{}", None, accepted=False))
+    assert isinstance(other, Problem)
+    assert other.slug == "idempotency-key-reused"
+
+
+async def test_an_old_key_of_many_is_free_again() -> None:
+    tx = Rows(row_of("old", used_at=(NOW - timedelta(hours=24, seconds=1)).replace(tzinfo=None)))
+
+    assert await find_many(tx, [named("old")], NOW) == [None]
+    assert tx.said == [("DELETE", ("POST /orders", "ada", "old"))]
+
+
+async def test_answers_are_kept_in_the_order_of_their_keys() -> None:
+    tx = Rows()
+
+    await insert_answers(tx, [(named("b"), 201, {}, b"B"), (named("a"), 201, {}, b"A")], now=NOW)
+
+    ((_, arguments),) = tx.said
+    assert [part for part in arguments if part in ("a", "b", b"A", b"B")] == ["a", b"A", "b", b"B"]

@@ -61,3 +61,20 @@ async def test_a_request_is_one_json_line_without_query_body_or_header(
     assert (document["route"], document["status"], document["request_id"]) == ("/things/{thing}", 200, "abc")
     assert (document["stack"], document["tier"]) == ("shop", "observed")
     assert "hush" not in line
+
+
+async def test_requests_in_flight_are_counted_while_they_are() -> None:
+    def in_flight() -> float | None:
+        return REGISTRY.get_sample_value("hcs_http_in_flight", {"service": "in-flight"})
+
+    seen = []
+
+    async def application(_scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(in_flight())
+        raise ValueError
+
+    observed = observability.Observed(application, service="in-flight", access_log=False)
+    assert in_flight() == 0
+    with pytest.raises(ValueError):
+        await observed({"type": "http", "method": "GET", "path": "/"}, None, None)
+    assert (seen, in_flight()) == ([1], 0)

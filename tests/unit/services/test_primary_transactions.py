@@ -100,8 +100,9 @@ async def test_an_error_of_commit_means_unknown(number: int) -> None:
     group.members["a"].answers["COMMIT"] = MysqlError(number, "x")
 
     with pytest.raises(OutcomeUnknown):
-        async with pool_of(group).transaction():
+        async with pool_of(group).transaction() as tx:
             pass
+    assert tx.broken, "what it still does there may land after it was settled"
 
 
 async def test_a_write_set_that_the_server_finds_too_large_is_told_as_such() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from hcs_services import __main__ as program
+from hcs_services import command as program
 from hcs_services.settings import MissingCredentialError, Settings
 
 SCHEMA = Path(program.__file__).parent / "schema"
@@ -44,6 +47,9 @@ def test_a_credential_is_read_anew_each_time(tmp_path: Path) -> None:
     assert settings.credential("queue/password") == "old"
     (tmp_path / "queue" / "password").write_text("new")
     assert settings.credential("queue/password") == "new"
+    (tmp_path / "next").write_text("one")
+    (tmp_path / "next").rename(tmp_path / "queue" / "password")  # as the kubelet puts it in place
+    assert settings.credential("queue/password") == "one"
 
 
 def test_a_missing_credential_is_named_without_a_value(tmp_path: Path) -> None:
@@ -58,6 +64,21 @@ def test_a_missing_credential_is_named_without_a_value(tmp_path: Path) -> None:
 def test_a_bad_command_is_one_line_and_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(arguments) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_sigterm_is_heard_before_the_imports_that_take_their_time() -> None:
+    watched = """if True:
+        import runpy, signal, sys
+        real = signal.signal
+        def heard(number, handler):
+            print(number == signal.SIGTERM, "pydantic" in sys.modules, "uvicorn" in sys.modules)
+            real(number, handler)
+        signal.signal, sys.argv = heard, ["hcs_services", "nonsense"]
+        runpy.run_module("hcs_services", run_name="__main__")
+    """
+    command, found = [sys.executable, "-c", watched], {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=os.environ | found, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (2, ["True", "False", "False"]), ended.stderr
 
 
 def test_a_bad_setting_is_one_line_and_code_2(

@@ -92,6 +92,22 @@ async def test_an_unknown_commit_is_settled_by_running_the_same_key_again(group:
     assert work.settling == [False, True]
 
 
+async def test_work_whose_commit_was_another_transactions_is_settled_from_the_start(pool: PrimaryPool) -> None:
+    work = Work(MysqlError(1205, "the old session still holds the key"))
+
+    await run_keyed(pool, work, settling=True)
+
+    assert work.settling == [True, True]
+
+
+async def test_without_a_primary_what_is_to_be_settled_stays_unknown(group: Group, pool: PrimaryPool) -> None:
+    group.members["a"].primary = False
+    request_context.set_deadline(time.monotonic() + 0.05)
+
+    with pytest.raises(OutcomeUnknown):
+        await run_keyed(pool, Work(), settling=True)
+
+
 async def test_an_unknown_commit_that_nobody_can_settle_stays_unknown(group: Group, pool: PrimaryPool) -> None:
     request_context.set_deadline(time.monotonic() + 0.1)
     group.members["a"].answers["COMMIT"] = MysqlError(2013, "lost")
@@ -174,6 +190,19 @@ async def test_time_that_ends_while_settling_never_turns_it_into_a_no(group: Gro
 
     with pytest.raises(OutcomeUnknown):
         await run_keyed(pool, late)
+
+
+async def test_a_deadlock_just_before_the_deadline_never_turns_it_into_a_no(group: Group, pool: PrimaryPool) -> None:
+    group.members["a"].answers["COMMIT"] = MysqlError(2013, "lost")
+
+    async def blocked(_connection: Connection, settling: bool) -> str:
+        if settling:
+            request_context.set_deadline(time.monotonic() + settle._PAUSE[1] / 2)
+            raise MysqlError(1213, "deadlock")
+        return "done"
+
+    with pytest.raises(OutcomeUnknown, match="deadlock"):
+        await run_keyed(pool, blocked)
 
 
 async def test_time_that_ends_before_the_first_commit_is_the_callers(pool: PrimaryPool) -> None:

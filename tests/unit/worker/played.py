@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from pydantic import BaseModel
+from tests.unit.worker.played_tables import PlayedDatabase
 
 from hcs_services.database.errors import DatabaseUnavailable
 from hcs_services.queue import Delivery, NotAccepted, TaskMessage
@@ -47,6 +48,10 @@ class PlayedConnection:
     async def fetch_one(self, sql: str, _arguments: Sequence[Any] = ()) -> dict[str, Any] | None:
         return self._task_row if "FROM tasks" in sql else None
 
+    async def fetch_all(self, sql: str, arguments: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        assert "FROM tasks" in sql
+        return [] if self._task_row is None else [{"task_id": name, **self._task_row} for name in arguments]
+
 
 class PlayedPool:
     """Commits everything, after `outages` refusals."""
@@ -65,11 +70,16 @@ class PlayedPool:
         yield PlayedConnection(self.statements, self.task_row, claimed=self.claimed)
 
     def statuses(self) -> list[str]:
-        return [arguments[0] for sql, arguments in self.statements if sql.startswith("UPDATE tasks")]
+        """Which a task's row was given: by itself, or among those of a group, each after its task's id."""
+        updates = [(sql, arguments) for sql, arguments in self.statements if sql.startswith("UPDATE tasks")]
+        return [arguments[1] if "CASE task_id" in sql else arguments[0] for sql, arguments in updates]
 
 
 class World:
-    """A runner with one handler, whose failures are queued in `fails`, or with real ones; outside parts as given."""
+    """A runner with one handler, whose failures are queued in `fails`, or with real ones; outside parts as given.
+
+    It has a `database` with tables, or a `pool` that commits everything.
+    """
 
     def __init__(
         self,
@@ -80,21 +90,23 @@ class World:
         tries: int | None = TRIES,
         handlers: Registry | None = None,
         provider: PaymentProvider | None = None,
+        database: PlayedDatabase | None = None,
     ) -> None:
         self.pool = PlayedPool(outages)
         self.refusals = refusals
         self.fails: list[Exception] = []
         self.effect_fails: Exception | None = None
+        self.effect_fails_of = ""  # one task; of all where it is empty
         self.prepared = 0
         self.hangs = False
         self.log: list[str] = []
         self.published: list[tuple[str, str, dict[str, Any]]] = []
         registry = Registry()
         registry.handles("send_email", payload=Nothing, seconds=seconds, tries=tries)(self.prepare)
-        ports = Ports(cast("Any", self.pool), cast("Any", None), None, provider, None)
+        ports = Ports(cast("Any", database or self.pool), cast("Any", None), None, provider, None)
         self.runner = Runner(handlers or registry, ports, self, self.publish, clock=lambda: NOW, late=lambda: False)
 
-    async def prepare(self, _task: Task, _payload: BaseModel, _ports: Ports) -> Effect:
+    async def prepare(self, task: Task, _payload: BaseModel, _ports: Ports) -> Effect:
         self.prepared += 1
         if self.hangs:
             await asyncio.Event().wait()
@@ -102,7 +114,7 @@ class World:
             raise self.fails.pop(0)
 
         async def effect(_tx: Any, _now: datetime) -> Done:
-            if self.effect_fails is not None:
+            if self.effect_fails is not None and self.effect_fails_of in ("", task.id):
                 raise self.effect_fails
             return Done(result={"done": True})
 
@@ -138,8 +150,9 @@ class World:
         at: datetime = NOW,
         task_type: str = "send_email",
         redelivered: bool = False,
+        task_id: str = "T1",
     ) -> Delivery:
-        body = TaskMessage("T1", task_type, payload or {}, at).encode()
+        body = TaskMessage(task_id, task_type, payload or {}, at).encode()
         return PlayedDelivery(self.log, body, {ATTEMPT_HEADER: attempt, **(headers or {})}, redelivered=redelivered)
 
 

@@ -27,6 +27,12 @@ def test_a_refund_is_tried_for_as_long_as_it_takes() -> None:
     assert refund.tries is None
 
 
+def test_a_report_which_may_be_large_shares_no_transaction() -> None:
+    report = HANDLERS.get("generate_report")
+    assert report is not None
+    assert report.alone
+
+
 def test_a_type_without_a_handler_fails_the_start() -> None:
     registry = Registry()
     registry.handles("send_email", payload=BaseModel, seconds=1)(prepare)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from tests.unit.worker.played import NOW, World
+from tests.unit.worker.played_tables import PlayedDatabase
 
 from hcs_services.database.errors import DatabaseUnavailable, TransactionTooLarge
 from hcs_services.queue.backoff import Backoff
@@ -29,6 +30,40 @@ async def test_a_task_is_acknowledged_last() -> None:
     await world.runner.run(world.delivery())
     assert world.log == ["cache", "ack"]
     assert world.pool.statuses() == ["succeeded"]
+
+
+async def test_deliveries_that_share_commits_are_acknowledged_after_the_last_of_them() -> None:
+    database = PlayedDatabase()
+    world = World(database=database)
+    running = [asyncio.create_task(world.runner.run(world.delivery(task_id=f"T{n}"))) for n in range(5)]
+    while world.prepared < 5:  # noqa: ASYNC110 - the runner's own tasks are what is waited for
+        await asyncio.sleep(0)
+    database.open_commits.clear()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert world.log == []
+
+    database.open_commits.set()
+    await asyncio.gather(*running)
+
+    assert world.log.count("ack") == 5
+    assert database.tables.inbox == {f"T{n}" for n in range(5)}
+    assert database.commits < 2 * 5
+
+
+async def test_of_deliveries_in_a_group_the_one_that_fails_is_tried_again_and_the_others_are_done() -> None:
+    database = PlayedDatabase()
+    world = World(database=database)
+    world.effect_fails, world.effect_fails_of = KeyError("a bug"), "T1"
+    await asyncio.gather(*(world.runner.run(world.delivery(task_id=f"T{n}")) for n in range(3)))
+
+    assert {name: row["status"] for name, row in database.tables.tasks.items()} == {
+        "T0": "succeeded",
+        "T1": "retrying",
+        "T2": "succeeded",
+    }
+    assert [(exchange, headers[ATTEMPT_HEADER]) for exchange, _, headers in world.published] == [("hcs.wait.900", 1)]
+    assert world.log.count("ack") == 3
 
 
 async def test_an_outage_of_the_database_costs_no_try() -> None:

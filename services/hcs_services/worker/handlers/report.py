@@ -41,7 +41,8 @@ def object_key(task_id: str) -> str:
     return f"reports/{task_id}.csv"
 
 
-@HANDLERS.handles("generate_report", payload=NewReport, seconds=45)
+# Alone: every member applies a transaction as a whole, and some of LARGEST_BYTES in one would hold up all others.
+@HANDLERS.handles("generate_report", payload=NewReport, seconds=45, alone=True)
 async def generate_report(task: Task, payload: NewReport, ports: Ports) -> Effect:
     """Read, render, and store where there is an object store; without one the effect is the row in `reports`."""
     pages = ports.reads.of_user(payload.user_id, payload.from_, payload.to)

@@ -1,0 +1,68 @@
+"""A Redis for limits, and gateways as their pods run them, without upstreams: what is admitted is answered 503."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.engine.brokers import RedisServer, start_redis
+from tests.engine.conftest import EngineImages
+from tests.engine.containers import Engines
+from tests.ports import free_port
+
+ROOT = Path(__file__).parents[3]
+CAPACITY, REFILL = 100, 100
+
+
+@dataclass(frozen=True)
+class Process:
+    """A gateway: where it takes requests, and where it shows its metrics."""
+
+    popen: subprocess.Popen[bytes]
+    port: int
+    url: str
+    metrics: str
+
+
+@pytest.fixture(scope="session")
+def limits_redis(engines: Engines, engine_images: EngineImages, credentials: Path) -> RedisServer:
+    """A Redis of these tests' own: they freeze it."""
+    password = (credentials / "limits" / "password").read_text()
+    return start_redis(engines, engine_images.redis, password, name="limits")
+
+
+@pytest.fixture
+def two_gateways(limits_redis: RedisServer, credentials: Path, tmp_path: Path) -> Iterator[list[Process]]:
+    """Two processes of one stack with one quota."""
+    config = {
+        "replicas": 2,
+        "upstreams": {"read-api": {"host": "127.0.0.1", "port": free_port()}},
+        "routes": [{"methods": ["GET"], "path": "/thing", "upstream": "read-api"}],
+        "rateLimit": {"capacity": CAPACITY, "refillPerSecond": REFILL, "scope": "global"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    environment = os.environ | {
+        "HCS_TIER": "gateway",
+        "HCS_CREDENTIALS_DIR": str(credentials),
+        "LIMITS_URL": limits_redis.url,
+        "GATEWAY_CONFIG": str(tmp_path / "config.json"),
+        "LOG_LEVEL": "warning",
+        "PYTHONPATH": str(ROOT / "services"),
+    }
+    processes = []
+    for _ in range(2):
+        http, admin = free_port(), free_port()
+        own = environment | {"HTTP_PORT": str(http), "ADMIN_PORT": str(admin)}
+        popen = subprocess.Popen([sys.executable, "-m", "hcs_services", "gateway"], env=own)
+        at = f"http://127.0.0.1:{http}/thing", f"http://127.0.0.1:{admin}/metrics"
+        processes.append(Process(popen, http, *at))
+    yield processes
+    for process in processes:
+        process.popen.kill()
+        process.popen.wait()
