@@ -32,10 +32,9 @@ def compose(config: Config, kube: Kube, database: DatabasePort, queue: QueuePort
     domain = config.cluster_domain
     reconciler = Reconciler(
         eyes=Eyes(kube, store, queue, services, domain, Warnings(kube), database),
-        hands=Hands(kube, store, database, services, domain),
+        hands=Hands(kube, store, database, services, domain, time.time),
         release=Release(config.images.model_dump(), domain, config.lease_namespace),
         metrics=metrics,
-        clock=time.time,
     )
     return Process(config, kube, reconciler, store, KeyedQueue(time.monotonic), metrics)
 

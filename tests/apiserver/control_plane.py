@@ -21,6 +21,7 @@ from tests.ports import free_port
 START_LIMIT = 90.0
 CONTROLLERS = (
     "deployment-controller",
+    "disruption-controller",
     "garbage-collector-controller",
     "job-controller",
     "namespace-controller",

@@ -48,6 +48,10 @@ class Mortal(aio.Client):
         await super().delete(ref, uid, orphan=orphan)
         self._wrote(ref.kind)
 
+    async def evict(self, ref: Ref, uid: str) -> None:
+        await super().evict(ref, uid)
+        self._wrote(ref.kind)
+
     async def scale(self, ref: Ref, count: int) -> None:
         await super().scale(ref, count)
         self._wrote(ref.kind)

@@ -68,6 +68,8 @@ RULES: list[tuple[str, Any, Any, str]] = [
     ("database.maxStalenessDuringOutage", "0s", "8761h", "must be from 0s"),
     ("gateway.circuitBreaker.window", "1s", "10ms", "must be from 1s"),
     ("gateway.circuitBreaker.failureRatio", 1, 0, "greater than 0"),
+    ("gateway.rateLimit.scope", "global", "cluster", "supported values"),
+    ("gateway.routes", [route("/a", limitScope="local")], [route("/a", limitScope="none")], "supported values"),
     ("gateway.rateLimit.key", "header:X-Api-Key", "cookie", "should match"),
     ("gateway.rateLimit.trustedProxies", ["10.0.0.0/8", "::1"], ["10.0.0.0/40"], "CIDR"),
     ("gateway.routes", [route("/a/{b}")], [route("/a/{b")], "should match"),

@@ -1,6 +1,6 @@
 """Carries out a plan, in an order in which every prefix is a good state to be interrupted in."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,15 +16,19 @@ from hcs_operator.act.secure import secure
 from hcs_operator.act.volumes import grow, remake
 from hcs_operator.api.observed import Child, Reason
 from hcs_operator.api.spec import Stack
-from hcs_operator.decide.database.steps import failing, subject
+from hcs_operator.decide.database.steps import Unfenced, failing, subject
 from hcs_operator.decide.plan import Plan, Seen
 from hcs_operator.decide.scaling import reader_set, worker_set
-from hcs_operator.kube.errors import Conflict, Failed, NotFound, Refused
+from hcs_operator.kube.errors import BudgetSpent, Conflict, Failed, NotFound, Refused
 from hcs_operator.kube.port import Kube, Ref
 from hcs_operator.mysql.errors import DatabaseError
 from hcs_operator.mysql.port import DatabasePort
 from hcs_operator.observe.ports import ServicePort
 from hcs_operator.observe.store import Key, WatchStore
+
+BEGUN_WITHIN = 10.0
+"""Seconds from a look's beginning in which a step is begun that nothing at its target fences: what the look saw of the
+other members is older then, and another operator may have taken over from one that was frozen (`runtime.lease`)."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +42,8 @@ class Hands:
     database: DatabasePort
     services: ServicePort
     cluster_domain: str
+    clock: Callable[[], float]
+    """Unix seconds."""
     records: dict[Key, Record] = field(default_factory=dict)
 
 
@@ -52,6 +58,8 @@ class Done:
     """Replica counts that were written; each has its event."""
     failed: tuple[str, ...] = ()
     """Database instances at which the last step failed, the latest last."""
+    held: tuple[str, ...] = ()
+    """What disruption budgets hold up, in words."""
 
 
 async def carry_out(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -91,12 +99,22 @@ async def _children(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
 
 
 async def _database(hands: Hands, _stack: Stack, seen: Seen, plan: Plan) -> Done:
-    """Take the steps; one that fails at an instance leaves the others theirs, and is told when it fails again."""
+    """Take the steps; one that fails at an instance leaves the others theirs, and is told when it fails again.
+
+    One that a disruption budget holds up is told at once: the next look asks for it again, or for another one.
+    """
     changed, failed, problems = await label(hands.kube, seen.snapshot, plan.database.labels), [], []
+    held = []
     for step in plan.database.steps:
+        if isinstance(step, Unfenced) and hands.clock() - seen.snapshot.now > BEGUN_WITHIN:
+            log.warning("look_too_old", stack=seen.snapshot.stack, step=type(step).__name__)
+            continue
         try:
             await database.execute(step, hands.database, hands.kube)
             changed.append(f"database: {type(step).__name__}")
+        except BudgetSpent as budget:
+            log.info("budget_spent", stack=seen.snapshot.stack, step=type(step).__name__, answer=str(budget))
+            held.append(f"{subject(step)} is not made anew yet: {budget}")
         except DatabaseError as failure:
             log.warning("step_failed", stack=seen.snapshot.stack, step=type(step).__name__, error=str(failure))
             failed.append(subject(step))
@@ -104,7 +122,7 @@ async def _database(hands: Hands, _stack: Stack, seen: Seen, plan: Plan) -> Done
                 problems.append(failing(step, failure.word, str(failure)))
     tried = {subject(step) for step in plan.database.steps}
     before = (name for name in plan.memory.failed if name not in tried)
-    return Done(tuple(changed), tuple(problems), failed=(*before, *failed))
+    return Done(tuple(changed), tuple(problems), failed=(*before, *failed), held=tuple(held))
 
 
 async def _counts(hands: Hands, stack: Stack, seen: Seen, plan: Plan) -> Done:
@@ -150,4 +168,5 @@ def _joined(*parts: Done) -> Done:
         tuple(entry for part in parts for entry in part.events),
         tuple(entry for part in parts for entry in part.moves),
         tuple(entry for part in parts for entry in part.failed),
+        tuple(entry for part in parts for entry in part.held),
     )

@@ -18,6 +18,8 @@ async def execute(step: Step, port: DatabasePort, kube: Kube) -> None:
     match step:
         case Claim():
             await _claim(step, kube)
+        case Recreate(ready=True):
+            await kube.evict(Ref("Pod", step.namespace, step.pod), step.uid)
         case Recreate():
             await kube.delete(Ref("Pod", step.namespace, step.pod), step.uid)
         case Export():

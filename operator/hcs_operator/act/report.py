@@ -15,7 +15,10 @@ from hcs_operator.status.render import render, render_problem
 
 
 async def report(hands: Hands, body: Document, stack: Stack, seen: Seen, plan: Plan, done: Done) -> bool:
-    """Write what there is to say of this look; return whether the stack is at rest."""
+    """Write what there is to say of this look; return whether the stack is at rest.
+
+    Where somebody has written meanwhile the next look says it, the status' events included; what was done is told now.
+    """
     outlook = Outlook(
         snapshot=seen.snapshot,
         previous=stack.status,
@@ -29,11 +32,14 @@ async def report(hands: Hands, body: Document, stack: Stack, seen: Seen, plan: P
         mode=stack.spec.autoscaling.mode,
         changing=done.changed,
         problems=done.problems,
+        held=done.held,
     )
     status = render(stack, outlook)
-    await _write(hands, body, status, (*done.events, *told(plan)), seen.snapshot.now)
+    written = await _written(hands, body, status)
+    turned = (*told(plan), *transitions(body.get("status") or {}, status)) if written else ()
+    await emit(hands.kube, body, (*done.events, *turned), seen.snapshot.now)
     reconciling = (entry["status"] for entry in status["conditions"] if entry["type"] == "Reconciling")
-    return not done.changed and next(reconciling, "False") == "False"
+    return written and not done.changed and next(reconciling, "False") == "False"
 
 
 def told(plan: Plan) -> Iterable[Event]:
@@ -52,20 +58,23 @@ async def report_problem(hands: Hands, body: Document, problem: SpecProblem, now
     reason = Reason("InvalidSpec", problem.message)
     previous = body.get("status") or {}
     status = render_problem(previous, int(body["metadata"].get("generation", 1)), reason, now)
-    await _write(hands, body, status, (), now)
+    if await _written(hands, body, status):
+        await emit(hands.kube, body, transitions(previous, status), now)
 
 
-async def _write(hands: Hands, body: Document, status: Mapping[str, Any], events: Iterable[Event], now: float) -> None:
-    """Apply the status if it differs; a stack deleted in the meantime is fine."""
-    previous: Mapping[str, Any] = body.get("status") or {}
-    if _claimless(previous) != _claimless(status):
-        metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
+async def _written(hands: Hands, body: Document, status: Mapping[str, Any]) -> bool:
+    """Apply the status if it differs, at the version that was looked at; return whether it stands.
+
+    An operator that was frozen would otherwise write over what another one knows by now: that a group was founded.
+    """
+    if _claimless(body.get("status") or {}) != _claimless(status):
+        metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
         document = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": status}
         try:
             hands.store.put(await hands.kube.apply(document, manager=STATUS, subresource="status"))
         except (NotFound, Conflict):
-            return
-    await emit(hands.kube, body, [*events, *transitions(previous, status)], now)
+            return False
+    return True
 
 
 def _claimless(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def secure(
     there.
     """
     done = Secured([], [], [], complete=True)
-    record.known.update(kept(stack) & snapshot.live.keys())
+    record.known.update(kept(stack) & (snapshot.live.keys() | _had(stack, snapshot)))
     for document, live in _due(stack, snapshot, cluster_domain):
         child = Child(document["kind"], document["metadata"]["name"])
         try:
@@ -54,6 +54,18 @@ async def secure(
                 done.healed.append(again(child))
             record.known.add(child)
     return done
+
+
+def _had(stack: Stack, snapshot: Snapshot) -> set[Child]:
+    """Name what was there before, seen or not: a pod runs over all that it mounts, a certificate is of an authority.
+
+    Before its group is founded, a stack may see pods of an earlier one of its name, which have yet to go.
+    """
+    if not (stack.status.get("database") or {}).get("bootstrapped"):
+        return set()
+    names = TlsNames(stack.name, stack.namespace, "")
+    mounted = {Child("Secret", name) for pod in snapshot.pods if pod.ip for name in pod.secrets}
+    return mounted | ({names.authority, names.bundle} if names.server in mounted else set())
 
 
 def _due(stack: Stack, snapshot: Snapshot, cluster_domain: str) -> Iterator[tuple[dict[str, Any], Document | None]]:

@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> int:
         print(f"hcs-agent: unknown command {arguments[0]!r}", file=sys.stderr)  # noqa: T201
         return 2
     signal.signal(signal.SIGTERM, _end)
+    # the pod starts it with SIGTERM blocked, which would be lost before there is somebody to hear it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state = State()
     serve(state, settings.port)
     Loop(settings, state).run(time.sleep)

@@ -71,7 +71,7 @@ def _accounts(done: Act, session: Session, settings: Settings) -> None:
             for sql, args in accounts.discard(users):
                 session.run(sql, *args)
         case RenewChannel():
-            _renew_channel(session, look.passwords(settings)[REPLICATION])
+            _renew_channel(session, settings)
         case ReloadTls():
             session.run("ALTER INSTANCE RELOAD TLS")
 
@@ -107,11 +107,13 @@ def _rotate(session: Session, settings: Settings, denied: frozenset[str]) -> Non
     passwords = look.passwords(settings)
     for sql, args in accounts.rotate(passwords, denied):
         session.run(sql, *args)
-    if REPLICATION in denied:
-        session.run(_RECOVERY, REPLICATION, passwords[REPLICATION])
 
 
-def _renew_channel(session: Session, password: str) -> None:
+def _renew_channel(session: Session, settings: Settings) -> None:
+    password = look.passwords(settings)[REPLICATION]
+    if settings.role is Role.MEMBER:
+        session.run(_RECOVERY, REPLICATION, password)  # taken while ONLINE, and by a closed server
+        return
     session.run("STOP REPLICA IO_THREAD FOR CHANNEL ''")
     with opened(session):
         session.run("CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = %s FOR CHANNEL ''", password)

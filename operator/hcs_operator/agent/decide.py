@@ -70,7 +70,7 @@ class Local:
     replicating: bool = False
     """A reader's channel receives and applies."""
     channel_password_current: bool = True
-    """A reader's channel logs in with the mounted password."""
+    """A reader's channel, or the one by which a member joins, logs in with the mounted password."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class ReloadTls:
 
 @dataclass(frozen=True)
 class RenewChannel:
-    """Give the reader's channel the mounted password."""
+    """Give the reader's channel the mounted password, or the one by which a member joins the others."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _reader_accounts(local: Local, memory: Memory) -> Act | None:
     return SetUp(local.denied) if local.denied or memory.settled.run != local.now.run else Settle()
 
 
-def _reader_channel(local: Local, _: Memory) -> Act | None:
+def _channel(local: Local, _: Memory) -> Act | None:
     """The new password is good at the source once it has come by replication, that is when the accounts are settled."""
     return None if local.channel_password_current else RenewChannel()
 
@@ -278,7 +278,7 @@ def _at_rest(_local: Local, _memory: Memory) -> Act:
     return Wait("all is as it should be")
 
 
-_READER: tuple[Check, ...] = (_pod_stops, _clone_runs, _new_certificate, _reader_accounts, _reader_channel, _at_rest)
+_READER: tuple[Check, ...] = (_pod_stops, _clone_runs, _new_certificate, _reader_accounts, _channel, _at_rest)
 _MEMBER: tuple[Check, ...] = (
     _pod_stops,
     _clone_runs,
@@ -291,6 +291,7 @@ _MEMBER: tuple[Check, ...] = (
     _not_online,
     _in_company,
     _online_accounts,
+    _channel,
     _old_passwords,
     _at_rest,
 )

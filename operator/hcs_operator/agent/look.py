@@ -38,6 +38,11 @@ SELECT connection.SERVICE_STATE = 'ON' AND applier.SERVICE_STATE = 'ON' AS repli
  WHERE connection.CHANNEL_NAME = ''
 """
 
+_RECOVERY_CHANNEL = """
+SELECT FALSE AS replicating, User_password AS password
+  FROM mysql.slave_master_info WHERE Channel_name = 'group_replication_recovery'
+"""
+
 
 def passwords(settings: Settings) -> dict[str, str]:
     """Read the mounted passwords, by user."""
@@ -53,7 +58,7 @@ def look(settings: Settings, memory: Memory) -> Local:
         state = session.query(_STATE)[0]
         group = facts.group(session)
         member_group = facts.member_group(session)
-        channel = session.one(_CHANNEL) if settings.role is Role.READER else None
+        channel = session.one(_CHANNEL if settings.role is Role.READER else _RECOVERY_CHANNEL)
         old = session.query(_OLD_PASSWORDS, OLD_PASSWORD_SECONDS) if group.leads else []
     outside = settings.role is Role.MEMBER and group.state == "OFFLINE"
     alone = not group.online and member_group is not None

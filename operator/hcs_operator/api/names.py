@@ -5,10 +5,12 @@ from functools import cached_property
 
 GATEWAY, WRITE_API, ASYNC_API, READ_API, WORKER = "gateway", "write-api", "async-api", "read-api", "worker"
 DB, REPLICA, CACHE, QUEUE, MIGRATE = "db", "replica", "cache", "queue", "migrate"
+LIMITS = "limits"
+"""Only in a stack that counts a limit for all gateways together."""
 SERVICE_COMPONENTS = (GATEWAY, WRITE_API, ASYNC_API, READ_API, WORKER)
 COMPONENTS = (*SERVICE_COMPONENTS, DB, REPLICA, CACHE, QUEUE)
-"""Values of the label app.kubernetes.io/component, in the order in which they are told of."""
-STATEFUL = frozenset({DB, REPLICA, CACHE, QUEUE})
+"""Those that every stack has, in the order in which they are told of; values of app.kubernetes.io/component."""
+STATEFUL = frozenset({DB, REPLICA, CACHE, QUEUE, LIMITS})
 """Those whose pods have names and volumes of their own."""
 
 LONGEST_STACK_NAME = 40
@@ -45,6 +47,11 @@ class Names:
     def cache_secret(self) -> str:
         """The cache's password."""
         return f"{self.stack}-cache"
+
+    @cached_property
+    def limits_secret(self) -> str:
+        """The password of the Redis that counts limits."""
+        return f"{self.stack}-limits"
 
     @cached_property
     def queue_secret(self) -> str:

@@ -201,3 +201,5 @@ class Outlook:
     """What this look changed or still has to change, in words ("Deployment shop-gateway: spec.replicas 1 -> 2")."""
     problems: tuple[Reason, ...] = ()
     """What could not be done, in words (a refused document, a foreign object, a missing Secret of the user's)."""
+    held: tuple[str, ...] = ()
+    """What disruption budgets hold up, in words."""

@@ -35,6 +35,8 @@ class Route(Model):
     """Whether an idempotent or keyed request may be sent once more, to another endpoint."""
     cost: float = Field(1, ge=0, le=1000)
     """Tokens a request takes; 0 is not limited."""
+    limit_scope: Literal["local", "global"] | None = None
+    """Scope of this route's requests; unset: rateLimit.scope. Each scope has buckets of its own."""
 
 
 _SHAPE = "path.findAll('/([{]|[^/]+)')"

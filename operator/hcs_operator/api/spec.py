@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from hcs_operator.api.database import ALLOW_DATA_LOSS, PROMOTE
 from hcs_operator.api.model import Model, Text
-from hcs_operator.api.names import LONGEST_STACK_NAME, Names
+from hcs_operator.api.names import COMPONENTS, LIMITS, LONGEST_STACK_NAME, Names
 from hcs_operator.api.spec_autoscaling import Autoscaling
 from hcs_operator.api.spec_engines import Cache, Database, ObjectStore, Queue, ReadReplicas
 from hcs_operator.api.spec_gateway import Gateway
@@ -28,7 +28,7 @@ class Images(Model):
     mysql: Text | None = None
     """Members and readers."""
     redis: Text | None = None
-    """The cache."""
+    """The cache, and what counts limits of scope global."""
     rabbitmq: Text | None = None
     """The queue."""
     agent: Text | None = None
@@ -53,7 +53,7 @@ class StackSpec(Model):
     gateway: Gateway = Gateway()
     """The door: routes, rate limit, circuit breaker."""
     write_api: Replicated = Replicated()
-    """Takes orders and products into the database, one transaction each."""
+    """Takes orders and products into the database; orders that come together share a transaction."""
     async_api: Replicated = Replicated()
     """Accepts tasks into the queue."""
     read_api: ReadApi = ReadApi()
@@ -98,6 +98,11 @@ class Stack:
     def names(self) -> Names:
         """Names of its objects."""
         return Names(self.name)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What it consists of, in the order in which that is told of."""
+        return (*COMPONENTS, LIMITS) if self.spec.gateway.counts_globally else COMPONENTS
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,13 @@ Network = Annotated[
 
 
 class RateLimit(Model):
-    """A token bucket for each client, shared out evenly among the gateways."""
+    """A token bucket for each client of the stack."""
 
     enabled: bool = True
     """Whether requests are limited at all."""
+    scope: Literal["local", "global"] = "local"
+    """local: each gateway grants its share, the quota divided by gateway.replicas. global: all take from one bucket, in
+    a Redis of its own (<stack>-limits), and grant the quota exactly; while it is away each grants its share."""
     capacity: int = Field(1000, ge=1, le=1_000_000)
     """Requests that a client may send at once."""
     refill_per_second: float = Field(100, gt=0, le=1_000_000)
@@ -99,6 +102,12 @@ class Gateway(Replicated):
     """When to answer 503 at once."""
     routes: Annotated[tuple[Route, ...], Field(max_length=64, json_schema_extra=AGREEING)] = ()
     """Empty: the reference application's routes."""
+
+    @property
+    def counts_globally(self) -> bool:
+        """Whether any request takes from the bucket that all gateways share."""
+        scopes = {route.limit_scope or self.rate_limit.scope for route in self.routes if route.cost > 0}
+        return self.rate_limit.enabled and "global" in (scopes if self.routes else {self.rate_limit.scope})
 
     @field_validator("routes")
     @classmethod

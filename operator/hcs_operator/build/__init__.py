@@ -9,6 +9,7 @@ from hcs_operator.build.cache import cache
 from hcs_operator.build.context import Context, Desired, Tier
 from hcs_operator.build.disruption import disruption_budgets
 from hcs_operator.build.gateway import gateway
+from hcs_operator.build.limits import limits
 from hcs_operator.build.members import members
 from hcs_operator.build.migration import migration
 from hcs_operator.build.network import network_policies
@@ -26,6 +27,7 @@ def desired(stack: Stack, context: Context) -> list[Desired]:
         *_in(Tier.FOUNDATION, [service_account(stack), *network_policies(stack, context), *disruption_budgets(stack)]),
         *_in(Tier.FOUNDATION, services(stack)),
         *_in(Tier.ENGINES, [*queue(stack, context), *cache(stack, context), *members(stack, context)]),
+        *_in(Tier.ENGINES, limits(stack, context)),
         *_in(Tier.SCHEMA, [migration(stack, context)]),
         *_in(Tier.READERS, readers(stack, context)),
         *_in(Tier.SERVICES, service_tiers(stack, context)),

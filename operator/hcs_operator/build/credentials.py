@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from hcs_operator.api.labels import labels
+from hcs_operator.api.names import LIMITS
 from hcs_operator.api.references import DATABASE_KEYS
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
@@ -30,6 +31,8 @@ def secrets(stack: Stack) -> Mapping[str, Callable[[Random], dict[str, str]]]:
         names.queue_secret: _queue,
         names.tokens_secret: _tokens,
     }
+    if LIMITS in stack.components:
+        found[names.limits_secret] = _limits
     if stack.spec.database.credentials_secret is None:
         found[names.database_secret] = _database
     return found
@@ -63,6 +66,10 @@ def _database(random: Random) -> dict[str, str]:
 def _cache(random: Random) -> dict[str, str]:
     word = password(random)
     return {"password": word, "redis-auth.conf": f"requirepass {word}\n"}
+
+
+def _limits(random: Random) -> dict[str, str]:
+    return {"password": password(random)}
 
 
 def _tokens(random: Random) -> dict[str, str]:

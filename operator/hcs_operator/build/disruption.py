@@ -1,7 +1,6 @@
 """PodDisruptionBudgets: a drain takes at most one pod of each component at a time."""
 
 from hcs_operator.api.labels import selector
-from hcs_operator.api.names import COMPONENTS
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
 from hcs_operator.build.metadata import metadata
@@ -16,5 +15,5 @@ def disruption_budgets(stack: Stack) -> list[Document]:
             "metadata": metadata(stack, stack.names.of(component), component),
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(stack.name, component)}},
         }
-        for component in COMPONENTS
+        for component in stack.components
     ]

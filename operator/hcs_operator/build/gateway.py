@@ -69,11 +69,14 @@ def configuration(stack: Stack, context: Context) -> dict[str, Any]:
 
 
 def _as_data(route: Route) -> dict[str, Any]:
-    return {**route.model_dump(by_alias=True), "methods": list(route.methods)}
+    unset = {"limit_scope"} if route.limit_scope is None else set()
+    return {**route.model_dump(by_alias=True, exclude=unset), "methods": list(route.methods)}
 
 
 def _rate_limit(limit: RateLimit) -> dict[str, Any]:
-    return {**limit.model_dump(by_alias=True), "trustedProxies": list(limit.trusted_proxies)}
+    # The default is left out: gateways of an earlier release know no scope, and refuse what they do not know.
+    unset = {"scope"} if limit.scope == "local" else set()
+    return {**limit.model_dump(by_alias=True, exclude=unset), "trustedProxies": list(limit.trusted_proxies)}
 
 
 def _breaker(breaker: CircuitBreaker) -> dict[str, Any]:

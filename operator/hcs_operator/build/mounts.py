@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hcs_operator.api.names import ASYNC_API, MIGRATE, READ_API, WORKER, WRITE_API
+from hcs_operator.api.names import ASYNC_API, GATEWAY, LIMITS, MIGRATE, READ_API, WORKER, WRITE_API
 from hcs_operator.api.references import DATABASE_KEYS, secret_uses
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
@@ -34,11 +34,18 @@ def volumes(stack: Stack, component: str) -> list[Document]:
         found.append(_database(stack, _PASSWORDS[component]))
     if component in _CACHE:
         found.append(_secret("cache", names.cache_secret, ("password",)))
+    if counts_limits(stack, component):
+        found.append(_secret("limits", names.limits_secret, ("password",)))
     if component in _QUEUE:
         found.append(_secret("queue", names.queue_secret, ("password",)))
     if component in _TOKENS:
         found.append(_secret("tokens", names.tokens_secret, _TOKENS[component]))
     return [*found, *_of_users(stack, component)]
+
+
+def counts_limits(stack: Stack, component: str) -> bool:
+    """Whether a tier's pods ask the Redis that counts limits for all gateways."""
+    return component == GATEWAY and LIMITS in stack.components
 
 
 def mounts(found: Sequence[Document]) -> list[Document]:

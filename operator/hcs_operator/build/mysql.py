@@ -139,7 +139,7 @@ def _agent(stack: Stack, context: Context, component: str, role: Role) -> Docume
     return {
         "name": "agent",
         "image": context.images["agent"],
-        "command": ["python3", "-m", "hcs_operator.agent"],
+        "command": ["env", "--block-signal=TERM", "python3", "-m", "hcs_operator.agent"],
         "env": _environment(stack, context, component, role),
         "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
         "livenessProbe": http_probe("/livez", 9091, period=10, failures=6, timeout=5),

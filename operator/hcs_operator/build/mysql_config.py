@@ -90,6 +90,10 @@ def _buffer_pool(limit: int) -> int:
 
 
 START = """set -eu
+# Process 1 never hears a signal that it has no handler for: told to end while it starts, it would be there until its
+# grace is over. So the shell has a handler, and mysqld is started with SIGTERM blocked, as it blocks it itself as soon
+# as it can: what comes before it takes signals is kept for it.
+trap 'exit 143' TERM
 # Members and readers of one stack need ids of their own: the ordinal, from another hundred for readers.
 ordinal=${POD_NAME##*-}
 case $HCS_ROLE in member) id=$((100 + ordinal)) ;; *) id=$((1000 + ordinal)) ;; esac
@@ -97,11 +101,13 @@ case $HCS_ROLE in member) id=$((100 + ordinal)) ;; *) id=$((1000 + ordinal)) ;; 
 if [ ! -d /var/lib/mysql/data ]; then
   rm -rf /var/lib/mysql/new
   mysqld --defaults-file=/etc/hcs/mysql/my.cnf --datadir=/var/lib/mysql/new --server-id="$id" \\
-    --initialize-insecure --super-read-only=OFF
+    --initialize-insecure --super-read-only=OFF &
+  wait $!
   mv /var/lib/mysql/new /var/lib/mysql/data
 fi
 rm -f /run/mysqld/stopping
-exec mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
+exec env --block-signal=TERM \\
+  mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
   --loose-group-replication-local-address="$POD_FQDN:3306"
 """
 

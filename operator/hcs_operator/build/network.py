@@ -8,6 +8,7 @@ from hcs_operator.api.names import (
     CACHE,
     DB,
     GATEWAY,
+    LIMITS,
     MIGRATE,
     QUEUE,
     READ_API,
@@ -28,9 +29,10 @@ _FLOWS: Mapping[str, Mapping[int, Sequence[str]]] = {
     DB: {3306: (DB, REPLICA, WRITE_API, ASYNC_API, READ_API, WORKER, MIGRATE)},
     REPLICA: {3306: (REPLICA, ASYNC_API, READ_API, WORKER)},
     CACHE: {6379: (WRITE_API, READ_API, WORKER)},
+    LIMITS: {6379: (GATEWAY,)},
     QUEUE: {5672: (WRITE_API, ASYNC_API, WORKER), 4369: (QUEUE,), 25672: (QUEUE,)},
 }
-_OPERATOR_PORTS = {DB: 3306, REPLICA: 3306, QUEUE: 15672, CACHE: None}
+_OPERATOR_PORTS = {DB: 3306, REPLICA: 3306, QUEUE: 15672, CACHE: None, LIMITS: None}
 
 
 def network_policies(stack: Stack, context: Context) -> list[Document]:
@@ -41,7 +43,7 @@ def network_policies(stack: Stack, context: Context) -> list[Document]:
     return [
         _deny_all(stack),
         _gateway(stack, operator),
-        *(_component(stack, component, operator) for component in _FLOWS),
+        *(_component(stack, component, operator) for component in _FLOWS if component in stack.components),
     ]
 
 

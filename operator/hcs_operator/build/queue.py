@@ -41,7 +41,9 @@ _MEMORY_SHARE = 0.6
 # A node that cannot resolve its own name, or resolves it to its last address, gives up: DNS may be a moment behind.
 # Erlang wants its cookie readable by its owner alone, which a mounted Secret cannot be.
 # Definitions are read from a folder in the order of its files' names; a mounted Secret is a folder of more than that.
+# A shell that is process 1 hears no SIGTERM without a trap, and would wait for others until its grace is over.
 _START = f"""set -eu
+trap 'exit 143' TERM
 until getent ahosts "${{RABBITMQ_NODENAME#*@}}" | grep -qF "$POD_IP "; do sleep 0.5; done
 rm -f "$HOME/.erlang.cookie"
 install -m 0400 {_SECRET}/erlang-cookie "$HOME/.erlang.cookie"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hcs_operator.api.database import READ_LABEL, ROLE_LABEL
 from hcs_operator.api.labels import selector
-from hcs_operator.api.names import ASYNC_API, CACHE, DB, GATEWAY, QUEUE, READ_API, REPLICA, WRITE_API
+from hcs_operator.api.names import ASYNC_API, CACHE, DB, GATEWAY, LIMITS, QUEUE, READ_API, REPLICA, WRITE_API
 from hcs_operator.api.spec import Stack
 from hcs_operator.build.context import Document
 from hcs_operator.build.metadata import metadata
@@ -27,11 +27,15 @@ def services(stack: Stack) -> list[Document]:
     """All Services of a stack; the gateway's carries what the user wants of it."""
     return [
         *(_headless(stack, component, ports) for component, ports in _HEADLESS.items()),
-        _service(stack, stack.names.of(CACHE), CACHE, {"redis": 6379}, selector(stack.name, CACHE)),
+        *(_redis(stack, component) for component in (CACHE, LIMITS) if component in stack.components),
         _service(stack, stack.names.primary, DB, _MYSQL, selector(stack.name, DB, {ROLE_LABEL: "primary"})),
         _service(stack, stack.names.read, REPLICA, _MYSQL, selector(stack.name, REPLICA, {READ_LABEL: "eligible"})),
         _gateway(stack),
     ]
+
+
+def _redis(stack: Stack, component: str) -> Document:
+    return _service(stack, stack.names.of(component), component, {"redis": 6379}, selector(stack.name, component))
 
 
 def _headless(stack: Stack, component: str, ports: Mapping[str, int]) -> Document:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hcs_operator.api.durations import milliseconds, seconds
 from hcs_operator.api.labels import selector
-from hcs_operator.api.names import ASYNC_API, CACHE, DB, QUEUE, READ_API, REPLICA, WORKER, WRITE_API
+from hcs_operator.api.names import ASYNC_API, CACHE, DB, LIMITS, QUEUE, READ_API, REPLICA, WORKER, WRITE_API
 from hcs_operator.api.spec import Stack
 from hcs_operator.api.spec_tiers import Tier
 from hcs_operator.build import connections, mounts
@@ -97,6 +97,7 @@ def environment(
         "DATABASE_READERS_HOST": host(REPLICA),
         "CACHE_URL": f"redis://{host(CACHE)}:6379/0",
         "QUEUE_URL": f"amqp://{host(QUEUE)}:5672/",
+        **({"LIMITS_URL": f"redis://{host(LIMITS)}:6379/0"} if mounts.counts_limits(stack, component) else {}),
         **connections.pool_sizes(stack, component),
         **_of_tier(stack, component),
         **(extra or {}),

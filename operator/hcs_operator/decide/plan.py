@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
-from hcs_operator.api.names import DB, QUEUE
+from hcs_operator.api.names import DB, LIMITS, QUEUE
 from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
@@ -157,6 +157,7 @@ def kept(stack: Stack) -> frozenset[Child]:
     secrets = (
         names.database_secret,
         names.cache_secret,
+        *((names.limits_secret,) if LIMITS in stack.components else ()),
         names.queue_secret,
         names.tokens_secret,
         names.authority,

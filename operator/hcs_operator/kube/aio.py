@@ -123,6 +123,20 @@ class Client:
         except NotFound:
             return
 
+    async def evict(self, ref: Ref, uid: str) -> None:
+        """Delete that very pod unless its disruption budget is used up, which the API server judges."""
+        document = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        try:
+            path = RESOURCES[ref.kind].path(ref.namespace, ref.name, "eviction")
+            await self._request("POST", path, body=document)
+        except NotFound:
+            return
+
     async def scale(self, ref: Ref, count: int) -> None:
         """Apply the count to `/scale`: by apply, not update, so that even an unchanged count changes its owner."""
         document = {

@@ -5,6 +5,7 @@ KubeError
 ├── Conflict       somebody else was faster: resourceVersion, uid, name or field ownership (409)
 ├── Refused        the API server will never take this document; its message says why (400, 403, 413, 422, and a 500
 │                  for a field that does not exist)
+├── BudgetSpent    a disruption budget lets no pod go now (429 with that cause); nothing was done
 ├── NamespaceGone  the namespace is being deleted; nothing more can be made in it (403 or 404 with that cause)
 └── Unavailable    try again later: no answer, time-out, throttled (408, 429)
     └── Failed     an answer that blames the server or a webhook of this kind of object (5xx)
@@ -28,6 +29,10 @@ class Conflict(KubeError):
 
 class Refused(KubeError):
     """The API server refuses the document for good (400, 401, 403, 405, 413, 415, 422)."""
+
+
+class BudgetSpent(KubeError):
+    """No pod that a disruption budget covers may go now; `str()` is what that budget says."""
 
 
 class NamespaceGone(KubeError):
@@ -58,6 +63,8 @@ def error_of(status: int, body: str) -> KubeError:
         return NamespaceGone(message) if about_namespace else NotFound(message)
     if status == 409:
         return Conflict(message)
+    if status == 429 and (spent := [it for it in causes if it.get("reason") == "DisruptionBudget"]):
+        return BudgetSpent(str(spent[0].get("message") or message))
     if status in {408, 429}:
         return Unavailable(message)
     return Failed(message) if status >= 500 and _NO_SUCH_FIELD not in message else Refused(message)

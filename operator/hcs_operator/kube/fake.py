@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hcs_operator.kube.errors import Conflict, KubeError, NamespaceGone, NotFound
+from hcs_operator.kube.errors import BudgetSpent, Conflict, KubeError, NamespaceGone, NotFound
 from hcs_operator.kube.merge import Leaf, flatten, unflatten
 from hcs_operator.kube.port import CHILDREN, COUNTS, Document, Listing, Ref
 from hcs_operator.kube.resources import RESOURCES
@@ -108,6 +108,19 @@ class Cluster:
                 self._store(other, document, copy.deepcopy({**document, "metadata": metadata}))
         self._remove(ref)
 
+    async def evict(self, ref: Ref, uid: str) -> None:
+        """Delete that very pod, unless a budget that covers it has nothing left: counted here, not by a controller."""
+        self._write("evict", ref)
+        live = self.objects.get(ref)
+        if live is None:
+            return
+        for budget in self.objects.values() if (live.get("status") or {}).get("phase") == "Running" else ():
+            if budget["kind"] == "PodDisruptionBudget" and _covers(budget, live):
+                self._may_go(budget)
+        if live["metadata"]["uid"] != uid:
+            raise Conflict(f"uid precondition failed for {ref.kind} {ref.name}")
+        self._remove(ref)
+
     async def scale(self, ref: Ref, count: int) -> None:
         """Set the replica count as manager `hcs-autoscaler`."""
         self._write("scale", ref)
@@ -180,6 +193,18 @@ class Cluster:
         if error:
             raise error
 
+    def _may_go(self, budget: Document) -> None:
+        """Count as the disruption controller does: who is healthy against what the pods' controllers want."""
+        covered = [it for it in self.objects.values() if it["kind"] == "Pod" and _covers(budget, it)]
+        owners = {Ref(*it) for it in map(_controller, covered) if it}
+        counts = [self.objects[it]["spec"]["replicas"] for it in owners if it in self.objects]
+        spec, healthy = budget["spec"], sum(map(_healthy, covered))
+        needed = spec.get("minAvailable", (sum(counts) or len(covered)) - spec.get("maxUnavailable", 0))
+        if healthy <= needed:
+            name = budget["metadata"]["name"]
+            words = f"The disruption budget {name} needs {needed} healthy pods and has {healthy} currently"
+            raise BudgetSpent(words)
+
     def _may_create(self, ref: Ref) -> None:
         if ref.namespace in self.terminating:
             raise NamespaceGone(f"namespace {ref.namespace} is being terminated")
@@ -198,6 +223,22 @@ def _applies(path: Leaf, subresource: str) -> bool:
     if path[:2] in {("metadata", "resourceVersion"), ("metadata", "uid")}:
         return False
     return bool(path[0] == "status") == (subresource == "status")
+
+
+def _covers(budget: Document, pod: Document) -> bool:
+    labels, wanted = pod["metadata"].get("labels") or {}, budget["spec"]["selector"]["matchLabels"]
+    return bool(budget["metadata"]["namespace"] == pod["metadata"]["namespace"] and wanted.items() <= labels.items())
+
+
+def _healthy(pod: Document) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready = any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")
+
+
+def _controller(pod: Document) -> tuple[str, str, str] | None:
+    owners = (it for it in pod["metadata"].get("ownerReferences") or () if it.get("controller"))
+    return next(((it["kind"], pod["metadata"]["namespace"], it["name"]) for it in owners), None)
 
 
 def _has(document: Document, fields: str) -> bool:

@@ -69,5 +69,11 @@ class Kube(Protocol):
         What it owns goes with it; `orphan` leaves that without an owner, and the object itself goes when that is done.
         """
 
+    async def evict(self, ref: Ref, uid: str) -> None:
+        """Delete that very pod as a drain would (Conflict when another one has the name now); one that is gone is fine.
+
+        BudgetSpent while its disruption budget lets none go.
+        """
+
     async def scale(self, ref: Ref, count: int) -> None:
         """Set the replica count through `/scale` as manager `hcs-autoscaler`, which then owns the field."""

@@ -62,7 +62,7 @@ def perform(step: SqlStep, session: Session, opener: Opener) -> None:
         case Quiesce():
             session.run("STOP REPLICA")
         case Close():
-            session.run("SET GLOBAL super_read_only = ON")
+            _close(step, session)
         case _:
             _of_the_group(step, session)
 
@@ -88,6 +88,9 @@ def _of_the_group(step: GroupStep, session: Session) -> None:
 
 
 def _found(step: Found, session: Session) -> None:
+    server = session.one("SELECT @@server_uuid AS uuid")
+    if server is None or server["uuid"] != step.uuid:  # it cannot become another one while the session lasts
+        raise Refused(f"{step.seed.name} has another volume than was looked at; no group is founded on it")
     row, claim = facts.member_group(session), step.claim
     if row is not None:
         if (row.group_name, row.epoch) != (claim.group_name, claim.epoch):
@@ -128,7 +131,7 @@ def _revive(step: Revive, session: Session) -> None:
 def _at_rest(member: Instance, session: Session) -> None:
     group = facts.group(session)
     if group.state != "OFFLINE" or group.changing:
-        raise Refused(f"{member.name} is {group.state}, not at rest; its group is not taken up anew")
+        raise Refused(f"{member.name} is {group.state}, not at rest; its data is left as it is")
 
 
 def _apply_received(step: ApplyReceived, session: Session) -> None:
@@ -161,9 +164,13 @@ def _close_group(step: CloseGroup, session: Session) -> None:
 
 
 def _clone(step: Clone, session: Session, opener: Opener) -> None:
+    if step.recipient.role is Role.MEMBER:
+        _at_rest(step.recipient, session)  # in a group it is the engine that closes and opens it
     if step.given_up:
         session.run("SET GLOBAL super_read_only = ON")  # nobody adds to what is given up
     own = _executed(session)
+    if own != step.executed:
+        raise Refused(f"{step.recipient.name} holds {own}, which is not what was looked at; it is not overwritten")
     with opener(step.donor) as donor:
         more = own - _executed(donor) - step.given_up
     if more:
@@ -193,6 +200,12 @@ def _follow(step: Follow, session: Session) -> None:
         session.run("SET SESSION sql_log_bin = 0")
         session.run("REPLACE INTO hcs_meta.channel_owner (id, server_uuid) VALUES (1, @@server_uuid)")
     session.run("START REPLICA")
+
+
+def _close(step: Close, session: Session) -> None:
+    if facts.group(session).state == "ONLINE":
+        raise Refused(f"{step.instance.name} is in the group, which opens and closes it")
+    session.run("SET GLOBAL super_read_only = ON")
 
 
 def _executed(session: Session) -> GtidSet:

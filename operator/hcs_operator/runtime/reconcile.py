@@ -5,7 +5,6 @@ before.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -46,13 +45,12 @@ def pace(plan: Plan, *, settled: bool) -> float:
 
 @dataclass
 class Reconciler:
-    """Looks at stacks; remembers of each only what a restarted operator can do without. `clock` is Unix seconds."""
+    """Looks at stacks; remembers of each only what a restarted operator can do without."""
 
     eyes: Eyes
     hands: Hands
     release: Release
     metrics: Metrics
-    clock: Callable[[], float]
     memories: dict[Key, Memory] = field(default_factory=dict)
 
     async def __call__(self, key: Key) -> Result:
@@ -78,7 +76,7 @@ class Reconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             self._forget(key)  # owner references delete the children; nothing of ours has to be undone
             return Result()
-        stack, now = parse_stack(body), self.clock()
+        stack, now = parse_stack(body), self.hands.clock()
         if isinstance(stack, SpecProblem):
             await report_problem(self.hands, body, stack, now)
             return Result()

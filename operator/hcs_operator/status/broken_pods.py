@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from hcs_operator.api.names import (
     ASYNC_API,
     CACHE,
-    COMPONENTS,
     DB,
     GATEWAY,
+    LIMITS,
     MIGRATE,
     QUEUE,
     READ_API,
@@ -33,12 +33,12 @@ _BLOCKS = {
     CACHE: "cache",
     QUEUE: "queue",
 }
-_ENGINE_IMAGES = {DB: "mysql", REPLICA: "mysql", CACHE: "redis", QUEUE: "rabbitmq"}
+_ENGINE_IMAGES = {DB: "mysql", REPLICA: "mysql", CACHE: "redis", LIMITS: "redis", QUEUE: "rabbitmq"}
 
 
 def hopeless(facts: Facts) -> Iterator[Reason]:
     """Return one obstacle for each component that has a pod which does not run."""
-    for name in (*COMPONENTS, MIGRATE):
+    for name in (*facts.stack.components, MIGRATE):
         for pod in facts.snapshot.of(name):
             if pod.problem is not None and _lasts(pod, pod.problem, facts.snapshot.now):
                 yield Reason(pod.problem.word, _told(facts.stack, name, pod, pod.problem))
@@ -50,7 +50,6 @@ def _lasts(pod: PodView, problem: Reason, now: float) -> bool:
 
 
 def _told(stack: Stack, component: str, pod: PodView, problem: Reason) -> str:
-    block = _BLOCKS.get(component, "template")
     if problem.word in IMAGE:
         agent = problem.message.startswith("container agent ")
         image = stack.status.get("images", {}).get("agent", "of the agent") if agent else pod.image
@@ -59,7 +58,9 @@ def _told(stack: Stack, component: str, pod: PodView, problem: Reason) -> str:
             f"{component} cannot get its image {image}: correct {field}, or give the nodes access ({problem.message})"
         )
     if problem.word == "Unschedulable":
-        return f"{component}: {problem.message}; make room, or change spec.{block}.resources or its template"
+        block = _BLOCKS.get(component)
+        fields = f"spec.{block}.resources or its template" if block else "spec.template"
+        return f"{component}: {problem.message}; make room, or change {fields}"
     if not pod.ip or problem.word in CREATION:
         return f"{component} cannot be started: {problem.message}"
     return (

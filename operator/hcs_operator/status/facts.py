@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from hcs_operator.api.names import COMPONENTS
 from hcs_operator.api.observed import Outlook, Reason, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -67,7 +66,7 @@ class Facts:
     @cached_property
     def components(self) -> Mapping[str, Component]:
         """Every component by name, in the order in which they are told of."""
-        return {name: component(name, self.stack, self.outlook) for name in COMPONENTS}
+        return {name: component(name, self.stack, self.outlook) for name in self.stack.components}
 
     @property
     def starting(self) -> bool:

@@ -8,9 +8,11 @@ from hcs_operator.status.volumes import unfinished
 
 
 def judge(facts: Facts) -> Verdict:
-    """Judge by the gate, the components, and what was changed in this look."""
+    """Judge by what is held up, the gate, the components, and what was changed in this look."""
     if facts.stack.spec.paused:
         return no("Paused", "Nothing is changed while the stack is paused")
+    if facts.outlook.held:
+        return yes("WaitingForBudget", "; ".join(facts.outlook.held))
     waiting = _earlier(facts) or facts.waiting
     if waiting is not None:
         return yes(waiting.word, f"{'Starting' if facts.starting else 'Waiting'}: {waiting.message}")

@@ -44,13 +44,21 @@ class Member:
     executed: Rows = field(default_factory=dict)
     received: Rows = field(default_factory=dict)
     pod: bool = True
+    pods: int = 0
+    """How many it has had."""
     runs: bool = True
     state: str = "OFFLINE"
     told: GroupState = EMPTY.group
     """Its own view as it is known to itself: what happened since the last detection is not in it."""
     view: View | None = None
+    leaving: int = 0
+    """For how long it goes on with a STOP without a majority, and does not answer."""
     donor: Member | None = None
     agent: Memory = field(default_factory=Memory)
+
+    @property
+    def pod_uid(self) -> str:
+        return f"{self.name}-pod-{self.pods}"
 
     @property
     def held(self) -> Rows:
@@ -58,6 +66,7 @@ class Member:
 
     def leave(self, state: str = "OFFLINE") -> None:
         self.view, self.state, self.told = None, state, replace(EMPTY.group, state=state)
+        self.leaving = 0
 
 
 class Engine:
@@ -72,7 +81,7 @@ class Engine:
         self.group = GROUP
         self.acknowledged: set[int] = set()
         self.writes = 0
-        self.lost_volumes = 0
+        self.lost_volumes, self.fallen = 0, 0
         self.clock = 0.0
 
     def connected(self, one: Member, other: Member) -> bool:
@@ -102,6 +111,10 @@ class Engine:
         """Five seconds go by: who is unreachable is expelled by a majority; who has none notes that, then gives up."""
         self.clock += 15.0
         self.split = False
+        for it in [it for it in self.members.values() if it.leaving]:
+            it.leaving -= 1
+            if not it.leaving:
+                it.leave()
         for view in {member.view: None for member in self.members.values() if member.view}:
             best = max((self.quorum(it) for it in view.members if it.view is view), key=len, default=[])
             for it in [it for it in self.members.values() if it.view is view and it not in best]:
@@ -136,6 +149,10 @@ class Engine:
         self.members[name].executed |= self.members[name].received
 
     def die(self, name: str) -> None:
+        self.fallen += 1
+        self._end(name)
+
+    def _end(self, name: str) -> None:
         member = self.members[name]
         if member.donor:
             self.lose(name, counts=False)
@@ -150,14 +167,16 @@ class Engine:
     def lose(self, name: str, *, counts: bool = True) -> None:
         old = self.members[name]
         old.runs = False
+        self.fallen += counts
         self.lost_volumes += counts
-        self.members[name] = Member(name, f"{old.uuid}'", pod=old.pod, runs=False)
+        self.members[name] = Member(name, f"{old.uuid}'", pod=old.pod, pods=old.pods, runs=False)
 
     def stop(self, name: str, *, gone: bool) -> None:
         """A pod is deleted with grace: it hands over, leaves, and its volume is kept."""
         self._leave(self.members[name])
-        self.die(name)
+        self._end(name)
         self.members[name].pod = not gone
+        self.members[name].pods += 1
 
     def _leave(self, member: Member) -> None:
         others = [it for it in self.quorum(member) if it is not member and it.state == "ONLINE"]

@@ -13,6 +13,7 @@ from tests.unit.database.views import EMPTY
 from hcs_operator.agent.decide import Bootstrap, Join, Leave, Local, Others, Started, begun, decide
 from hcs_operator.agent.decide import OpenGroup as Open
 from hcs_operator.api.database import CloneState, Facts, MemberGroup, Role
+from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import Clone, CloseGroup, Found, Halt, HandOver, OpenGroup, Revive, SqlStep
 
 __all__ = ["NAMES", "NotDone", "World"]
@@ -90,6 +91,8 @@ class World(Engine):
         self.tell(donor.view)
 
     def _open(self, member: Member) -> None:
+        if member.view is None or member.view.primary is not member:
+            raise NotDone
         for it in self.quorum(member):
             assert it.mark
             it.mark.solo = None
@@ -106,7 +109,7 @@ class World(Engine):
 
     def facts(self, name: str) -> Facts | None:
         member = self.members[name]
-        if not member.runs or name in self.unheard:
+        if not member.runs or member.leaving or name in self.unheard:
             return None
         return replace(
             EMPTY, server_uuid=member.uuid, super_read_only=member.told.role != "PRIMARY", member_group=self.row(member),
@@ -120,20 +123,22 @@ class World(Engine):
             case Found() | Revive():
                 self._mark(step, self._at(step.seed.name))
             case Halt():
-                self._leave(self._at(step.member.name))
+                self._halt(self._at(step.member.name))
             case OpenGroup():
                 self._open(self._at(step.leader.name))
             case CloseGroup():
                 self._close(self._at(step.leader.name))
             case HandOver():
-                self._hand_over(self._at(step.leader.name), self._at(step.successor.name))
+                self._hand_over(self._at(step.leader.name), step.uuid)
             case Clone():
-                self._clone(self._at(step.recipient.name), self._at(step.donor.name))
+                self._clone(self._at(step.recipient.name), self._at(step.donor.name), step.executed)
             case _:
                 raise AssertionError(f"nothing strayed here: {step}")
 
     def _mark(self, step: Found | Revive, seed: Member) -> None:
         if isinstance(step, Found):
+            if seed.uuid != step.uuid:
+                raise NotDone
             if seed.mark is None and not seed.executed:
                 self.group = step.claim.group_name
                 seed.mark = Mark(step.claim.epoch, seed.uuid)
@@ -142,24 +147,36 @@ class World(Engine):
             raise NotDone
         seed.mark = Mark(step.claim.epoch, seed.uuid)
 
+    def _halt(self, member: Member) -> None:
+        if member.state == "ERROR":
+            member.leaving, member.told = 2, replace(member.told, changing=True)
+        else:
+            self._leave(member)
+
     def _close(self, leader: Member) -> None:
         if leader.view is None or leader.view.members != [leader] or leader.mark is None:
             raise NotDone
         leader.mark.solo = leader.uuid
 
-    def _hand_over(self, leader: Member, successor: Member) -> None:
-        if successor in self.quorum(leader) and successor.state == "ONLINE" and leader.view:
-            self._elect(leader.view, successor)
-            self.tell(leader.view)
-
-    def _clone(self, member: Member, donor: Member) -> None:
-        assert member.view is None, "it may be part of a majority"
-        if set(member.executed) - set(donor.executed):
+    def _hand_over(self, leader: Member, uuid: str) -> None:
+        successor = next((it for it in self.quorum(leader) if it.uuid == uuid and it.state == "ONLINE"), None)
+        if successor is None or leader.view is None:
             raise NotDone
+        self._elect(leader.view, successor)
+        self.tell(leader.view)
+
+    def _clone(self, member: Member, donor: Member, executed: GtidSet) -> None:
+        if (
+            member.state != "OFFLINE"
+            or GtidSet.parse(self._gtids(member.executed)) != executed
+            or set(member.executed) - set(donor.executed)
+        ):
+            raise NotDone
+        assert member.view is None, "opened to writes, though the engine clones over nobody who is in a group"
         member.donor = donor
 
     def _at(self, name: str) -> Member:
-        if not self.members[name].runs or name in self.unheard:
+        if self.members[name].leaving or not self.members[name].runs or name in self.unheard:
             raise NotDone
         return self.members[name]
 

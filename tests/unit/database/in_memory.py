@@ -149,6 +149,8 @@ class FakeDatabase:
 
     def _clone(self, step: Clone, volume: Volume) -> None:
         donor = self.volume(step.donor.name)
+        if GtidSet.parse(volume.executed) != step.executed:
+            raise Refused(f"{step.recipient.name} holds something else than at the look")
         if GtidSet.parse(volume.executed) - GtidSet.parse(donor.executed) - step.given_up:
             raise Refused(f"{step.recipient.name} holds more")
         carried = replace(donor.channel, owned=False) if donor.channel else None

@@ -12,7 +12,7 @@ from tests.unit.database.views import GROUP, OTHER_GROUP, view_of
 from hcs_operator.act.database import execute
 from hcs_operator.api.database import Role
 from hcs_operator.decide.database.steps import Claim, Found, Recreate, Step
-from hcs_operator.kube.errors import Conflict
+from hcs_operator.kube.errors import BudgetSpent, Conflict
 from hcs_operator.kube.fake import Cluster
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
@@ -21,6 +21,7 @@ from hcs_operator.mysql.errors import Refused
 pytestmark = pytest.mark.unit
 
 STACK = Ref(STACK_KIND, "shop", "shop")
+POD = Ref("Pod", "shop", "shop-db-0-0")
 SEED = view_of(None, Role.MEMBER).instance
 
 
@@ -44,6 +45,17 @@ class Stage:
             **changes,
         }
         return Claim("shop", "shop", **arguments)
+
+    def pod(self, *, ready: bool) -> dict[str, Any]:
+        metadata = {"name": "shop-db-0-0", "namespace": "shop", "labels": {"a": "b"}}
+        condition = {"type": "Ready", "status": str(ready)}
+        status = {"phase": "Running", "conditions": [condition]}
+        return self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+
+    def budget(self, min_available: int) -> None:
+        spec = {"minAvailable": min_available, "selector": {"matchLabels": {"a": "b"}}}
+        metadata = {"name": "shop-db-0", "namespace": "shop"}
+        self.cluster.put({"kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec})
 
     def do(self, step: Step) -> None:
         asyncio.run(execute(step, self.database, self.cluster))
@@ -82,6 +94,23 @@ def test_of_two_claims_the_first_stays(stage: Stage) -> None:
     with pytest.raises(Conflict):
         stage.do(stage.claim(group_name=OTHER_GROUP))
     assert stage.status["claim"]["groupName"] == GROUP
+
+
+def test_of_two_claims_that_were_both_made_on_what_was_read_before_the_first_stays(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rival, read = stage.claim(group_name=OTHER_GROUP), stage.cluster.get
+
+    async def overtaken(ref: Ref) -> dict[str, Any] | None:
+        found = await read(ref)
+        monkeypatch.undo()
+        await execute(rival, stage.database, stage.cluster)
+        return found
+
+    monkeypatch.setattr(stage.cluster, "get", overtaken)
+    with pytest.raises(Conflict):
+        stage.do(stage.claim())
+    assert stage.status["claim"]["groupName"] == OTHER_GROUP
 
 
 def test_a_claim_for_a_stack_that_was_made_anew_is_refused(stage: Stage) -> None:
@@ -125,7 +154,7 @@ def test_a_claim_on_an_old_look_gives_nobody_up(stage: Stage) -> None:
 
 def test_a_claimed_group_is_founded(stage: Stage) -> None:
     stage.do(stage.claim())
-    stage.do(Found(stage.claim(), SEED))
+    stage.do(Found(stage.claim(), SEED, "uuid"))
     group = stage.database.volume(SEED.name).group
     assert group
     assert group.group_name == GROUP
@@ -133,14 +162,14 @@ def test_a_claimed_group_is_founded(stage: Stage) -> None:
 
 def test_nothing_is_founded_without_its_claim(stage: Stage) -> None:
     with pytest.raises(Conflict):
-        stage.do(Found(stage.claim(), SEED))
+        stage.do(Found(stage.claim(), SEED, "uuid"))
 
 
 def test_a_founding_from_an_old_look_is_refused_once_it_was_done(stage: Stage) -> None:
     stage.do(stage.claim())
     stage.write(bootstrapped=True)
     with pytest.raises(Conflict):
-        stage.do(Found(stage.claim(), SEED))
+        stage.do(Found(stage.claim(), SEED, "uuid"))
     assert stage.database.performed == []
 
 
@@ -148,11 +177,26 @@ def test_an_instance_with_data_refuses_to_be_founded(stage: Stage) -> None:
     stage.do(stage.claim())
     stage.database.volume(SEED.name).executed = f"{OTHER_GROUP}:1"
     with pytest.raises(Refused):
-        stage.do(Found(stage.claim(), SEED))
+        stage.do(Found(stage.claim(), SEED, "uuid"))
 
 
-def test_a_pod_is_deleted_by_its_uid(stage: Stage) -> None:
-    stage.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop-db-0-0", "namespace": "shop"}})
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_pod_is_deleted_by_its_uid(stage: Stage, ready: bool) -> None:
+    pod = stage.pod(ready=ready)
     with pytest.raises(Conflict):
-        stage.do(Recreate("shop", "shop-db-0-0", "an older pod's", "why"))
-    assert Ref("Pod", "shop", "shop-db-0-0") in stage.cluster.objects
+        stage.do(Recreate("shop", "shop-db-0-0", "an older pod's", "why", ready))
+    assert POD in stage.cluster.objects
+    for _ in range(2):  # a repetition finds it gone
+        stage.do(Recreate("shop", "shop-db-0-0", pod["metadata"]["uid"], "why", ready))
+        assert POD not in stage.cluster.objects
+
+
+def test_a_pod_that_is_ready_goes_as_its_budget_allows_and_one_that_is_not_at_once(stage: Stage) -> None:
+    pod = stage.pod(ready=True)
+    stage.budget(min_available=1)
+    with pytest.raises(BudgetSpent, match="shop-db-0"):
+        stage.do(Recreate("shop", "shop-db-0-0", pod["metadata"]["uid"], "why", ready=True))
+    assert POD in stage.cluster.objects
+    pod = stage.pod(ready=False)
+    stage.do(Recreate("shop", "shop-db-0-0", pod["metadata"]["uid"], "why", ready=False))
+    assert POD not in stage.cluster.objects

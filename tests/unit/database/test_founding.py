@@ -25,6 +25,7 @@ from tests.unit.database.views import (
 
 from hcs_operator.api.database import DatabaseView, Facts, MemberGroup
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.steps import Claim, Found
@@ -51,6 +52,10 @@ def test_two_operators_claim_the_same_group_and_another_stack_another_one() -> N
     assert isinstance(ours, Claim)
     assert isinstance(other, Claim)
     assert ours.group_name != other.group_name
+
+
+def test_a_group_of_each_epoch_has_a_name_that_none_had_before() -> None:
+    assert len({new_name("cr-uid", epoch) for epoch in range(1, 10)}) == 9
 
 
 def test_the_claimed_group_is_founded_on_its_seed() -> None:

@@ -1,15 +1,15 @@
 """Histories of a group of up to three members under the real decisions of operator and agents, look by look.
 
 Members die, come back, lose their volumes and are cut off; the operator hears some, dies between any two of its writes, and another
-one acts on an old look. Never two groups, never a group taken up without what was acknowledged, never a removal that costs the majority;
-and once it is quiet, all wanted members are ONLINE.
+one, that was frozen, goes on with a step of an older look. Never two groups, never one with another name unasked, never a group taken
+up without what was acknowledged, never a removal that costs the majority; and once it is quiet, all wanted members are ONLINE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -18,17 +18,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.unit.database.group_world import NAMES, NotDone, World
 from tests.unit.database.views import NOW, member, view
 
+from hcs_operator.act.carry_out import BEGUN_WITHIN
 from hcs_operator.api.database import TEMPLATE_HASH
+from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.membership import pods_wanted
+from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
-from hcs_operator.decide.database.steps import Claim, CloseGroup, Export, Found, Recreate, Revive, Step
+from hcs_operator.decide.database.steps import Claim, CloseGroup, Export, Found, Halt, Recreate, Revive, Step, Unfenced
 
 pytestmark = pytest.mark.unit
 
+GROUP_NAME = new_name("cr-uid", 1)
 names = st.sampled_from(NAMES)
 BEYOND_US = {"VolumeLost", "Diverged", "SeedBehind", "MemberDiverged"}
 """What a person has to judge, once a volume was lost."""
+
+
+class Late(NamedTuple):
+    """A step, when it was decided, and how many had fallen by then."""
+
+    step: Step
+    at: float
+    fallen: int
 
 
 class GroupHistories(RuleBasedStateMachine):
@@ -39,7 +51,8 @@ class GroupHistories(RuleBasedStateMachine):
         self.journal: Mapping[str, Any] | None = None
         self.wanted, self.template = 3, 0
         self.templates = dict.fromkeys(NAMES, 0)
-        self.old: list[Step] = []
+        self.late: list[Late] = []
+        """What looks have asked for, the newest last; any of it may be carried out at any later time."""
         self.prompt = True
         """The StatefulSet hears at once who was struck off."""
 
@@ -56,6 +69,7 @@ class GroupHistories(RuleBasedStateMachine):
                     self.world.facts(it.name),
                     NAMES.index(it.name),
                     ready=it.runs,
+                    uid=it.pod_uid,
                     annotations={TEMPLATE_HASH: "new" if self.templates[it.name] == self.template else "old"},
                 )
                 for it in there
@@ -64,29 +78,40 @@ class GroupHistories(RuleBasedStateMachine):
         )
         return plan(seen, previous=self.status, journal=self.journal, now=NOW + self.world.clock)
 
-    def do(self, step: Step, *, fresh: bool) -> None:
+    def do(self, step: Step, *, fresh: bool, safely: bool = True) -> None:
+        """Raises NotDone. What a late one has read at the API server before its SQL says nothing of now."""
         claim = self.status.get("claim")
         match step:
             case Claim():
-                if claim != step.before:
+                if claim not in (step.written, step.before):
                     raise NotDone
                 self.status["claim"] = step.written
-                if fresh and self.prompt:
-                    self.pods_follow(safely=True)
+                if self.prompt:
+                    self.pods_follow(safely=safely)
             case Recreate():
-                if fresh:
-                    self.remove(step.pod, gone=False, safely=True)
-                    self.templates[step.pod] = self.template
+                if self.world.members[step.pod].pod_uid != step.uid:
+                    raise NotDone
+                self.remove(step.pod, gone=False, safely=safely)
+                self.templates[step.pod] = self.template
             case Export():
                 assert self.world.lost_volumes, "a member strayed"
-            case Found() | Revive() | CloseGroup() if claim != step.claim.written:
+            case Found() | Revive() | CloseGroup() if fresh and claim != step.claim.written:
                 raise NotDone
+            case Halt():
+                with self.majority_kept(step.member.name, safely=safely):
+                    self.world.perform(step)
             case _:
                 self.world.perform(step)
 
     def remove(self, name: str, *, gone: bool, safely: bool) -> None:
+        with self.majority_kept(name, safely=safely):
+            self.world.stop(name, gone=gone)
+
+    @contextmanager
+    def majority_kept(self, name: str, *, safely: bool) -> Iterator[None]:
+        """Let one leave; `safely` unless somebody fell meanwhile, which is two at once."""
         before = [it for it in self.world.members.values() if self.world.quorum(it) and it.name != name]
-        self.world.stop(name, gone=gone)
+        yield
         left = [it for it in self.world.members.values() if self.world.quorum(it)]
         known = safely and not self.world.split  # until the engine notices, everybody who answers counts everybody
         assert left or not before or not known, "the removal costs the majority"
@@ -107,23 +132,28 @@ class GroupHistories(RuleBasedStateMachine):
         """It dies after so many of its writes: the steps, then status and journal, then the pods' count."""
         self.prompt = prompt
         made = self.look()
-        self.old = [*made.steps]
+        asked = [Late(step, self.world.clock, self.world.fallen) for step in made.steps]
+        self.late = [*(it for it in self.late if it.step not in made.steps), *asked][-8:]
         for step in made.steps[:until]:
             with suppress(NotDone):
                 self.do(step, fresh=True)
         if until > len(made.steps):
-            self.status = {**made.status, **({"claim": self.status["claim"]} if "claim" in self.status else {})}
-            self.journal = made.journal
+            self.tell(made)
             if prompt:
                 self.pods_follow()
 
-    @rule()
-    def another_operator_acts_on_an_old_look(self) -> None:
-        for step in self.old:
-            try:
-                self.do(step, fresh=False)
-            except NotDone:
-                break
+    def tell(self, made: DatabasePlan) -> None:
+        """Write status and journal; the claim has a writer of its own."""
+        self.status = {**made.status, **({"claim": self.status["claim"]} if "claim" in self.status else {})}
+        self.journal = made.journal
+
+    @rule(which=st.integers(1, 8))
+    def a_former_operator_carries_out_what_it_decided(self, which: int) -> None:
+        for step, at, fallen in self.late[-which:][:1]:
+            if isinstance(step, Unfenced) and self.world.clock - at > BEGUN_WITHIN:
+                continue
+            with suppress(NotDone):
+                self.do(step, fresh=False, safely=self.world.fallen == fallen)
 
     @rule(rounds=st.integers(1, 3))
     def agents_work(self, rounds: int) -> None:
@@ -200,6 +230,10 @@ class GroupHistories(RuleBasedStateMachine):
         return online == wanted == self.status["claim"]["members"] and not made.steps and made.journal is None
 
     @invariant()
+    def the_group_keeps_its_name(self) -> None:
+        assert self.status.get("claim", {}).get("groupName", GROUP_NAME) == GROUP_NAME, "members were given up unasked"
+
+    @invariant()
     def one_group_at_most_takes_writes(self) -> None:
         assert len({id(it.view) for it in self.world.members.values() if self.world.quorum(it)}) <= 1
 
@@ -207,7 +241,7 @@ class GroupHistories(RuleBasedStateMachine):
         self.it_is_quiet()
 
 
-GroupHistories.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+GroupHistories.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 TestGroupHistories = GroupHistories.TestCase
 
 
@@ -218,4 +252,41 @@ def test_one_struck_off_and_wanted_again_before_it_is_gone_ends_as_a_member() ->
     history.the_operator_works(until=4, prompt=False)
     assert history.status["claim"]["members"] == list(NAMES[:2])
     history.another_number_is_wanted(wanted=3)
+    history.it_is_quiet()
+
+
+def test_no_pod_is_made_anew_while_the_group_still_counts_one_that_was_struck_off_when_it_was_dead() -> None:
+    history = GroupHistories()
+    history.all_serve(wanted=3)
+    history.another_number_is_wanted(wanted=1)
+    history.the_operator_works(until=0)
+    history.another_number_is_wanted(wanted=3)
+    history.the_template_changes()
+    history.a_member_dies(NAMES[2])
+    history.another_number_is_wanted(wanted=1)
+    history.a_former_operator_carries_out_what_it_decided(which=1)
+    assert history.status["claim"]["members"] == list(NAMES[:2])
+    history.it_is_quiet()
+
+
+def test_a_survivor_of_two_that_fell_leaves_and_the_outage_is_as_long_as_it_was() -> None:
+    history = GroupHistories()
+    history.all_serve(wanted=3)
+    history.somebody_writes()
+    for name in NAMES[1:]:
+        history.a_member_dies(name)
+    for _ in range(2):
+        history.time_passes()
+    for name in NAMES[1:]:
+        history.a_member_comes_back(name)
+    for _ in range(2):
+        history.the_operator_works(until=4)
+        history.agents_work(rounds=1)
+        history.time_passes()
+    assert history.world.members[NAMES[0]].leaving
+    history.the_operator_works(until=4)
+    assert history.journal
+    assert history.journal["operation"] == Operation.RECOVER
+    history.time_passes()
+    assert any(isinstance(step, Claim) for step in history.look().steps)
     history.it_is_quiet()

@@ -11,7 +11,7 @@ from tests.unit.database.test_lead import FIRST, LEADS, LED_BY_FIRST, SECOND, TH
 from tests.unit.database.test_outage import down
 from tests.unit.database.views import EMPTY, FOLLOWING, GROUP, NOW, member, reader, view
 
-from hcs_operator.api.database import Exported, Facts, GroupState, InstanceView, MemberGroup
+from hcs_operator.api.database import TEMPLATE_HASH, Exported, Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.outage import CONFIRMED
@@ -232,6 +232,16 @@ def test_who_still_calls_itself_online_in_the_former_group_is_neither_counted_no
     assert (copied.recipient.name, copied.donor.name) == (THIRD, FIRST)
     assert not [step for step in made.steps if isinstance(step, Claim)], "it is recorded as a member"
     assert made.status["safeToLosePrimary"] is False
+
+
+def test_no_pod_is_made_anew_while_one_still_leaves_the_former_group() -> None:
+    two = GroupState("ONLINE", "PRIMARY", 2, 2)
+    first = member(replace(ALONE, group=two, member_group=MemberGroup(NEW, 2, solo=False, open=True)))
+    joined = replace(first.facts or ALONE, group=replace(two, role="SECONDARY"), super_read_only=True)
+    leaving = down(10, group=GroupState("ONLINE", "SECONDARY", 2, 3, changing=True))
+    claim = {**GIVEN_UP["claim"], "members": [FIRST, SECOND]}
+    stale = member(joined, 1, annotations={TEMPLATE_HASH: "old"})
+    assert claimed(first, stale, member(leaving, 2), allow_data_loss="", previous={"claim": claim}).steps == ()
 
 
 def test_a_volume_of_the_former_group_is_no_source_in_a_later_outage() -> None:

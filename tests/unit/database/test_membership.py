@@ -175,6 +175,14 @@ def test_a_primary_that_is_to_go_hands_over_first() -> None:
     assert (step.successor.name, step.uuid) == (NAMES[0], "first")
 
 
+@pytest.mark.parametrize(("queues", "successor"), [((30, 2), NAMES[1]), ((2, 30), NAMES[0])])
+def test_the_lead_goes_to_the_one_with_the_least_left_to_apply(queues: tuple[int, int], successor: str) -> None:
+    others = [member(replace(SECOND, applier_queue=queued), number) for number, queued in enumerate(queues)]
+    step = only(planned(*others, member(LEADS_THREE, 2), recorded=NAMES, wanted=2))
+    assert isinstance(step, HandOver)
+    assert step.successor.name == successor
+
+
 def test_nobody_is_struck_off_while_one_does_not_answer_the_group() -> None:
     shaky = replace(LEADS_THREE, group=replace(OF_THREE, online=2))
     made = planned(member(shaky), member(SECOND, 1), member(None, 2, ready=False), recorded=NAMES, wanted=1)

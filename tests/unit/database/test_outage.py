@@ -55,6 +55,12 @@ def planned(*instances: InstanceView, since: float | None = 20.0, seed: str = NA
     return plan(seen, previous=previous, journal={**first.journal, "startedAt": began}, now=NOW)
 
 
+def later(made: DatabasePlan, *instances: InstanceView) -> DatabasePlan:
+    """The next look, a second after one at an outage that had lasted 20 s."""
+    previous = {"claim": {**CLAIM, "members": NAMES}, "bootstrapped": True}
+    return plan(view(*instances, members_wanted=3), previous=previous, journal=made.journal, now=NOW + 1)
+
+
 def test_an_outage_is_believed_only_when_it_lasts() -> None:
     members = [member(down(10)), member(down(10), 1), member(down(10), 2)]
     for since in (None, 5.0):
@@ -97,6 +103,46 @@ def test_what_the_engine_still_tries_by_itself_is_stopped_first() -> None:
     (step,) = planned(member(down(12)), member(down(12, group=ERROR), 1), member(down(9), 2)).steps
     assert isinstance(step, Halt)
     assert step.member.name == NAMES[1]
+
+
+@pytest.mark.parametrize(
+    ("busy", "goes_on"),
+    [
+        (member(down(9, group=replace(ERROR, changing=True)), 1), True),
+        (member(None, 1, ready=True), True),
+        (member(None, 1, ready=False), False),
+        (member(down(9, group=GroupState("ONLINE", "SECONDARY", 1, 3)), 1), False),
+        (member(down(9, group=GroupState("RECOVERING", "", 1, 3)), 1), False),
+    ],
+    ids=["leaving", "leaving without an answer", "down", "online", "joining"],
+)
+def test_an_outage_goes_on_while_a_member_leaves_as_it_was_told(busy: InstanceView, goes_on: bool) -> None:
+    halted = planned(member(down(12)), member(down(9, group=ERROR), 1), member(down(9), 2))
+    assert isinstance(halted.steps[0], Halt)
+    between = later(halted, member(down(12)), busy, member(down(9), 2))
+    assert between.steps == ()
+    made = later(between, member(down(12)), member(down(9), 1), member(down(9), 2))
+    assert [type(step) for step in made.steps] == ([Claim] if goes_on else [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [None, down(9, group=GroupState("ONLINE", "SECONDARY", 1, 3)), down(9, group=replace(OFFLINE, changing=True))],
+    ids=["silent", "online", "starting"],
+)
+def test_an_outage_begins_anew_when_another_member_is_not_at_rest_meanwhile(other: Facts | None) -> None:
+    halted = planned(member(down(12)), member(down(9, group=ERROR), 1), member(down(9), 2))
+    between = later(halted, member(down(12)), member(None, 1, ready=True), member(other, 2, ready=True))
+    made = later(between, member(down(12)), member(down(9), 1), member(down(9), 2))
+    assert made.steps == ()
+
+
+def test_whoever_is_best_after_a_member_has_left_is_looked_at_for_as_long() -> None:
+    halted = planned(member(down(12)), member(down(9, group=ERROR), 1), member(down(9), 2))
+    made = later(halted, member(down(12)), member(down(9, received=14), 1), member(down(9), 2))
+    assert made.steps == ()
+    assert made.journal
+    assert made.journal["instance"] == NAMES[1]
 
 
 @pytest.mark.parametrize(

@@ -117,22 +117,25 @@ def test_a_reader_that_is_open_for_a_step_of_its_agent_is_left_open() -> None:
     assert planned(reader(replace(FOLLOWING, super_read_only=False, opened=True))).steps == ()
 
 
-def test_a_reader_whose_binary_logs_are_gone_is_cloned_over_data_that_the_primary_has() -> None:
-    stuck = replace(CHANNEL, receiving="OFF", error_number=13114)
-    purged = replace(PRIMARY, gtid_executed=f"{GROUP}:1-20", gtid_purged=f"{GROUP}:1-15")
-    (step,) = planned(reader(replace(FOLLOWING, channel=stuck)), primary=purged).steps
+@pytest.mark.parametrize("number", [1236, 13114])
+@pytest.mark.parametrize("purged", ["", f"{GROUP}:1-15"], ids=["its source says that it has them", "purged"])
+def test_a_reader_whose_binary_logs_are_gone_is_cloned_over_data_that_the_primary_has(number: int, purged: str) -> None:
+    stuck = replace(CHANNEL, receiving="OFF", error_number=number)
+    source = replace(PRIMARY, gtid_executed=f"{GROUP}:1-20", gtid_purged=purged)
+    (step,) = planned(reader(replace(FOLLOWING, channel=stuck)), primary=source).steps
     assert isinstance(step, Clone)
 
 
 def test_a_reader_whose_binary_logs_are_gone_goes_to_a_member_that_still_has_them() -> None:
     stuck = replace(CHANNEL, receiving="OFF", error_number=13114)
-    group = replace(PRIMARY.group, online=2, total=2)
+    group = replace(PRIMARY.group, online=3, total=3)
     primary = replace(PRIMARY, group=group, gtid_executed=f"{GROUP}:1-20", gtid_purged=f"{GROUP}:1-15")
-    secondary = replace(primary, super_read_only=True, gtid_purged="", group=replace(group, role="SECONDARY"))
-    seen = view(member(primary), member(secondary, 1), reader(replace(FOLLOWING, channel=stuck)))
-    (step,) = plan(seen, previous=FOUNDED, journal=None, now=NOW).steps
-    assert isinstance(step, Follow)
-    assert step.source.name == "shop-db-0-1"
+    purged = replace(primary, super_read_only=True, group=replace(group, role="SECONDARY"))
+    whole = replace(purged, gtid_purged=f"{GROUP}:1-10")
+    seen = view(member(primary), member(purged, 1), member(whole, 2), reader(replace(FOLLOWING, channel=stuck)))
+    steps = plan(seen, previous=FOUNDED, journal=None, now=NOW).steps
+    (step,) = (step for step in steps if isinstance(step, Follow))
+    assert step.source.name == "shop-db-0-2"
 
 
 def test_what_the_new_primary_has_received_and_not_yet_applied_is_no_transaction_of_a_readers_own() -> None:
@@ -194,6 +197,12 @@ def test_while_no_primary_is_known_what_served_goes_on_serving() -> None:
     assert found.labels["shop-replica-0-1"][READ_LABEL] is None
     assert found.replication
     assert found.replication.word == "NoPrimary"
+
+
+def test_a_copy_serves_nobody_before_it_has_a_channel_of_its_own() -> None:
+    copied = replace(FOLLOWING, channel=replace(CHANNEL, owned=False))
+    assert planned(reader(copied), previous=eligible(READER)).readers_ready == 0
+    assert planned(reader(FOLLOWING), previous=eligible(READER)).readers_ready == 1
 
 
 def test_a_silent_reader_does_not_serve() -> None:

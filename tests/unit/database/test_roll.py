@@ -35,6 +35,13 @@ def test_readers_go_first_the_highest_ordinal_before_all() -> None:
     assert found.journal["operation"] == "RollPods"
 
 
+def test_a_pod_that_serves_goes_by_its_budget_and_one_that_does_not_needs_none() -> None:
+    (evicted,) = rolled(member(PRIMARY), reader(FOLLOWING, **OLD)).steps
+    (deleted,) = rolled(member(PRIMARY), reader(FOLLOWING, **OLD, ready=False)).steps
+    (stuck,) = rolled(member(PRIMARY), reader(None, **{**OLD, **BROKEN})).steps
+    assert [it.ready for it in (evicted, deleted, stuck) if isinstance(it, Recreate)] == [True, False, False]
+
+
 def test_the_next_pod_waits_until_the_last_one_serves() -> None:
     lagging = replace(FOLLOWING, heartbeat=None)
     assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(lagging, 1))) == []
@@ -43,6 +50,32 @@ def test_the_next_pod_waits_until_the_last_one_serves() -> None:
 
 def test_the_member_comes_last() -> None:
     assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING))) == ["shop-db-0-0"]
+
+
+@pytest.mark.parametrize(("online", "total"), [(3, 3), (2, 3)], ids=["still online", "unreachable"])
+def test_no_member_goes_while_the_group_counts_one_that_is_gone(online: int, total: int) -> None:
+    group = replace(PRIMARY.group, online=online, total=total)
+    secondary = replace(PRIMARY, super_read_only=True, group=replace(group, role="SECONDARY"))
+    found = rolled(member(replace(PRIMARY, group=group), 0, **OLD), member(secondary, 1, **OLD))
+    assert recreated(found) == []
+    assert found.journal
+
+
+def test_no_member_goes_while_the_primary_does_not_reach_another() -> None:
+    group = replace(PRIMARY.group, online=2, total=3)
+    secondary = replace(PRIMARY, super_read_only=True, group=replace(group, role="SECONDARY", online=3))
+    primary = replace(PRIMARY, group=group)
+    found = rolled(member(primary, 0, **OLD), member(secondary, 1, **OLD), member(secondary, 2, **OLD))
+    assert recreated(found) == []
+
+
+def test_a_member_that_the_group_counts_and_that_does_not_serve_gets_what_may_mend_it() -> None:
+    group = replace(PRIMARY.group, online=2, total=3)
+    secondary = replace(PRIMARY, super_read_only=True, group=replace(group, role="SECONDARY"))
+    joining = replace(secondary, group=replace(group, role="SECONDARY", state="RECOVERING"))
+    primary = replace(PRIMARY, group=group)
+    found = rolled(member(primary, 0), member(secondary, 1), member(joining, 2, **OLD))
+    assert recreated(found) == ["shop-db-0-2"]
 
 
 def test_a_secondary_goes_before_the_primary() -> None:

@@ -25,7 +25,7 @@ class Bench:
         played = PlayedDatabase(self.world), PlayedQueue(self.world), PlayedServices(self.world)
         self.process = compose(Config(), self.cluster, *played)
         assert isinstance(self.process.handler, Reconciler)
-        self.process.handler.clock = lambda: self.now
+        self.process.handler.hands.clock = lambda: self.now
         self.cluster.watch(self._seen)
 
     def _seen(self, kind: str, document: dict[str, Any]) -> None:

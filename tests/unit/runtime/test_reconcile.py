@@ -1,6 +1,7 @@
 """One look, whatever is found: a stack's trouble stays its own, and nothing is written that need not be."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.apiserver.played_engines import PlayedDatabase
 from tests.unit.runtime.benches import KEY, Bench
+from tests.unit.runtime.trios import with_trio
 
+from hcs_operator.act.carry_out import BEGUN_WITHIN
+from hcs_operator.api.database import Facts, Instance
 from hcs_operator.decide.database.steps import SqlStep, subject
-from hcs_operator.kube.errors import Unavailable
+from hcs_operator.kube.errors import BudgetSpent, Unavailable
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
 from hcs_operator.mysql.errors import Refused
@@ -62,6 +66,26 @@ async def test_a_label_added_to_a_selector_is_taken_away(bench: Bench) -> None:
     bench.cluster.writes.clear()
     await bench.look(times=2)
     assert bench.cluster.writes == []
+
+
+async def test_a_status_of_an_old_look_is_not_written_over_a_newer_one_and_what_it_did_is_told(bench: Bench) -> None:
+    bench.stack({})
+    await bench.look(times=4)
+    stack, secret = Ref(STACK_KIND, *KEY), Ref("Secret", "shop", "shop-database")
+
+    def another_operator_founds(kind: str, document: dict[str, Any]) -> None:
+        if kind == "ADDED" and Ref.to(document) == secret:
+            known = bench.cluster.objects[stack]
+            database = {**known["status"]["database"], "bootstrapped": True}
+            bench.cluster.put({**known, "status": {**known["status"], "database": database}})
+
+    bench.cluster.put({**bench.cluster.objects[stack], "spec": {"database": {"members": 3}}})  # so that there is news
+    bench.cluster.watch(another_operator_founds)
+    await bench.cluster.delete(secret, bench.cluster.objects[secret]["metadata"]["uid"])
+    assert await bench.look() == Result(requeue_after=MOVING)
+    assert bench.status()["database"]["bootstrapped"]
+    told = {document["reason"] for ref, document in bench.cluster.objects.items() if ref.kind == "Event"}
+    assert "Healed" in told
 
 
 async def test_a_paused_stack_gets_a_status_and_no_child(bench: Bench) -> None:
@@ -204,6 +228,48 @@ async def test_a_step_that_fails_at_one_reader_is_told_when_it_fails_again_and_s
     stubborn.refuses = ""
     await bench.look(times=4)
     assert bench.condition("Stalled")["status"] == "False"
+
+
+async def test_no_pod_is_deleted_on_a_look_that_was_long_ago(bench: Bench) -> None:
+    class Frozen(PlayedDatabase):
+        async def examine(self, instance: Instance) -> Facts:
+            bench.now += BEGUN_WITHIN + 1.0
+            return await super().examine(instance)
+
+    assert isinstance(bench.process.handler, Reconciler)
+    awake, member = bench.process.handler.eyes, Ref("Pod", "shop", "shop-db-0-0")
+    bench.stack({})
+    await bench.look(times=3)
+    known = bench.cluster.objects[Ref("StatefulSet", "shop", "shop-db-0")]
+    bench.cluster.put({**known, "status": {"observedGeneration": 9, "updateRevision": "new"}})
+    bench.pod("db", "StatefulSet", "shop-db-0")  # of an older template
+    bench.process.handler.eyes = replace(awake, database=Frozen(bench.world))
+    await bench.look(times=6)
+    assert bench.status()["database"]["currentPrimary"] == member.name
+    assert member in bench.cluster.objects
+    bench.process.handler.eyes = awake
+    await bench.look(times=2)
+    assert member not in bench.cluster.objects
+
+
+async def test_a_pod_that_its_budget_holds_is_told_and_goes_once_the_budget_is_free(bench: Bench) -> None:
+    await with_trio(bench)
+    known, second = bench.cluster.objects[Ref("StatefulSet", "shop", "shop-db-0")], Ref("Pod", "shop", "shop-db-0-2")
+    bench.cluster.put({**known, "status": {"observedGeneration": 9, "updateRevision": "new"}})
+    said = "The disruption budget shop-db-0 needs 2 healthy pods and has 2 currently"
+    bench.cluster.refuse[("evict", second)] = BudgetSpent(said)
+    await bench.look(times=2)
+    bench.cluster.writes.clear()
+    result = await bench.look()
+    assert bench.cluster.writes == [("evict", second)], "the same word is not written twice"
+    assert (result.failed, result.requeue_after) == (False, MOVING)
+    assert bench.condition("Reconciling")["reason"] == "WaitingForBudget"
+    assert bench.condition("Reconciling")["message"] == f"shop-db-0-2 is not made anew yet: {said}."
+    assert bench.condition("Stalled")["status"] == "False"
+    bench.cluster.refuse.clear()
+    await bench.look()
+    assert second not in bench.cluster.objects
+    assert bench.condition("Reconciling")["reason"] != "WaitingForBudget"
 
 
 JSON = st.recursive(

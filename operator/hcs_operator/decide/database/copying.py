@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import Access, DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
+from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Clone, Export, Step
 from hcs_operator.decide.database.verdicts import secondaries
@@ -63,5 +64,6 @@ def copy(
     last = facts.clone
     if last and last.state == "Failed" and (last.ended_seconds_ago or 0.0) < RETRY_CLONE:
         return Care("Waiting", f"the last copy failed: {last.error}", operation=operation)
-    step = Clone(recipient.instance, donor.instance, replication, export)
+    executed = GtidSet.parse(facts.gtid_executed)
+    step = Clone(recipient.instance, executed, donor.instance, replication, export)
     return Care("Cloning", f"{why}; it is copied from {donor.instance.name}", step, operation)

@@ -18,11 +18,15 @@ from hcs_operator.decide.database.copying import Care, cloning, copy, operation_
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import Close, Export, Quiesce
 
+Strays = Mapping[str, GtidSet]
+"""By instance: the transactions that it alone has; who has none is not in it."""
+
 
 class Policy(NamedTuple):
     """What is to become of instances that diverged, and what has been saved of them."""
 
     view: DatabaseView
+    strays: Strays
     group_name: str
     replication: Access
     now: float
@@ -44,9 +48,13 @@ def held(facts: Facts) -> GtidSet:
     return GtidSet.parse(",".join(filter(None, (facts.gtid_executed, facts.received))))
 
 
-def of(facts: Facts, leader: InstanceView) -> GtidSet:
-    """Return what an instance has and the group lacks; what a new primary has received is the group's."""
-    return GtidSet.parse(facts.gtid_executed) - held(leader.facts) if leader.facts else GtidSet()
+def strays(view: DatabaseView, leader: InstanceView | None) -> Strays:
+    """Return what instances have and the group lacks; what a new primary has received is the group's."""
+    if leader is None or leader.facts is None:
+        return {}
+    group = held(leader.facts)
+    own = {it.instance.name: GtidSet.parse(it.facts.gtid_executed) - group for it in view.instances if it.facts}
+    return {name: errant for name, errant in own.items() if errant}
 
 
 def care(it: InstanceView, facts: Facts, errant: GtidSet, policy: Policy, donor: InstanceView | None) -> Care:
@@ -112,24 +120,21 @@ def _diverged(it: InstanceView, words: str) -> Reason:
     return Reason("ReaderDiverged", words) if it.instance.role is Role.READER else Reason("MemberDiverged", words)
 
 
-def saved(view: DatabaseView, leader: InstanceView | None, previous: Mapping[str, Any], now: float) -> dict[str, str]:
+def saved(
+    view: DatabaseView, leader: InstanceView | None, strays: Strays, previous: Mapping[str, Any], now: float
+) -> dict[str, str]:
     """Name by instance the ConfigMap with what it had of its own, until it answers without them.
 
     `previous` is `status.database`: who does not answer keeps what was known.
     """
-    before = _before(previous)
-    found = {it.instance.name: _saved(it, view, leader, before.get(it.instance.name), now) for it in view.instances}
+    before, found = _before(previous), {}
+    for it in view.instances:
+        name = it.instance.name
+        if it.facts is None or leader is None or cloning(it.facts):
+            found[name] = before.get(name)
+        elif errant := strays.get(name):
+            found[name] = _export(it, it.facts, errant, view, now) or before.get(name)
     return {name: config_map for name, config_map in found.items() if config_map}
-
-
-def _saved(
-    it: InstanceView, view: DatabaseView, leader: InstanceView | None, before: str | None, now: float
-) -> str | None:
-    if it.facts is None or leader is None or cloning(it.facts):
-        return before
-    if not (errant := of(it.facts, leader)):
-        return None
-    return _export(it, it.facts, errant, view, now) or before
 
 
 def told(view: DatabaseView, now: Mapping[str, str], previous: Mapping[str, Any]) -> Iterable[Saved]:

@@ -22,7 +22,7 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.api.pod_problems import CRASH
 from hcs_operator.decide.database.members import foreign
 from hcs_operator.decide.database.membership import present
-from hcs_operator.decide.database.outage import holding, lost, outage
+from hcs_operator.decide.database.outage import holding, leaving, lost, outage
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Claim, Found
 
@@ -41,15 +41,15 @@ def founding(
     members = view.of(Role.MEMBER)
     silent = next((member for member in members if member.facts is None), None)
     if silent is not None:
-        return _silent(silent, bootstrapped=bootstrapped)
+        return _silent(silent, bootstrapped=bootstrapped)._replace(operation=leaving(members, journal))
     if len(members) < view.members_wanted:
         return Finding(waiting=STARTING)
     if claim is None:
         return _unclaimed(view)
     seed = next((member for member in members if member.instance.name == claim["seed"]), None)
-    empty = seed is not None and seed.facts and seed.facts.member_group is None and not seed.facts.gtid_executed
-    if seed is not None and empty and not bootstrapped:
-        return Finding(step=Found(present(view, claim), seed.instance))
+    facts = seed.facts if seed else None
+    if seed and facts and facts.member_group is None and not facts.gtid_executed and not bootstrapped:
+        return Finding(step=Found(present(view, claim), seed.instance, facts.server_uuid))
     return outage(view, claim, journal, now)
 
 

@@ -19,7 +19,6 @@ WAITS = "OFFLINE"
 class Company(NamedTuple):
     """What the care for one member needs to know of the others."""
 
-    leader: InstanceView
     group_name: str
     donor: InstanceView | None
     """None while another copy is being made."""
@@ -50,7 +49,7 @@ def _in_the_group(facts: Facts) -> Care | None:
 
 
 def _outside(member: InstanceView, facts: Facts, around: Company) -> Care:
-    if own := errant.of(facts, around.leader):
+    if own := around.policy.strays.get(member.instance.name):
         return errant.care(member, facts, own, around.policy, around.donor)
     if facts.group.state == "ERROR":
         return Care("ERROR", "its agent has it leave and join again")
@@ -66,7 +65,7 @@ def _of_a_former_group(member: InstanceView, facts: Facts, around: Company) -> C
         return Care("FormerGroup", f"{why}; it leaves it", operation=Operation.CLONE_MEMBER)
     if facts.group.state != WAITS:
         return Care("FormerGroup", f"{why}; it leaves it", Halt(member.instance), Operation.CLONE_MEMBER)
-    if own := errant.of(facts, around.leader):
+    if own := around.policy.strays.get(member.instance.name):
         return errant.care(member, facts, own, around.policy, around.donor)
     return copy(member, facts, around.donor, around.replication, why)
 

@@ -142,6 +142,19 @@ def successors(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
     return sorted(staying, key=lambda it: it.facts.applier_queue if it.facts else 0)
 
 
+def others_serve(view: DatabaseView, leader: InstanceView, member: InstanceView) -> bool:
+    """Whether all whom the group counts beside `member` are ONLINE, and each says so itself.
+
+    For seconds after a death the primary still counts the dead one, also where it was struck off since: one more that
+    leaves then costs the majority.
+    """
+    assert leader.facts is not None
+    group, serving = leader.facts.group, [leader, *secondaries(view, leader)]
+    others = sum(it is not member for it in serving)
+    counted = group.online - (len(serving) - others)
+    return min(counted, others) >= group.total - 1
+
+
 def hand_over(leader: Instance, successor: InstanceView, why: str) -> HandOver:
     """Have another ONLINE member lead."""
     assert successor.facts is not None

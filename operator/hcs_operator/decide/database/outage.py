@@ -8,7 +8,7 @@ Where two hold what the other lacks, where a volume is gone, or where a reader h
 done but telling: every choice would lose something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,7 @@ def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, A
     if stray := next(filter(None, strays), None):
         return Finding(waiting=stray, problem=stray)
     if under_way := _under_way(members):
-        return Finding(waiting=under_way)
+        return Finding(waiting=under_way, operation=leaving(view.of(Role.MEMBER), journal))
     best = superset(members, claim["seed"])
     problem = _unfit(view, members, claim) or (more_at_a_reader(view, best) if best else diverged(members))
     if problem is not None or best is None:
@@ -56,6 +56,29 @@ def _under_way(members: Answered) -> Reason | None:
             words = f"{member.instance.name} is {facts.group.state} and takes up its group again."
             return Reason("GroupStarting", words)
     return None
+
+
+def leaving(members: Sequence[InstanceView], journal: Mapping[str, Any] | None) -> tuple[Operation, str, str] | None:
+    """Return an outage that goes on while the member that was told to leave does so, and nobody else does anything.
+
+    Without a majority its STOP takes half a minute, in which it may not answer: that is no reason to begin anew. One
+    that its kubelet calls down may have been restarted, and is looked at for as long as any other.
+    """
+    told = next((it for it in members if journal and journal["step"] == _leaves(it)), None)
+    if journal is None or told is None or not _out(told):
+        return None
+    others = [(it, it.facts) for it in members if it is not told]
+    heard = [(it, facts) for it, facts in others if facts]
+    quiet = len(heard) == len(others) and _under_way(heard) is None
+    return (Operation.RECOVER, journal["instance"], journal["step"]) if quiet else None
+
+
+def _out(member: InstanceView) -> bool:
+    return member.pod.ready if member.facts is None else member.facts.group.state in {"ERROR", "OFFLINE"}
+
+
+def _leaves(member: InstanceView) -> str:
+    return f"{member.instance.name} leaves its group"
 
 
 def _takes_it_up(facts: Facts) -> bool:
@@ -145,7 +168,7 @@ def _recover(
         return finding
     failed = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)
     if failed is not None:
-        return finding._replace(step=Halt(failed.instance))
+        return finding._replace(step=Halt(failed.instance), operation=(Operation.RECOVER, name, _leaves(failed)))
     newest = max(facts.member_group.epoch for _, facts in members if facts.member_group)
     if claim["epoch"] > newest:
         return _marked(view, members, claim, finding)

@@ -1,6 +1,7 @@
 """One look at a database → what to do now and what there is to say. The only function the operator's core calls."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hcs_operator.api.database import DatabaseView, InstanceView, Role
@@ -21,7 +22,7 @@ from hcs_operator.decide.database.outcome import DatabasePlan, Finding
 from hcs_operator.decide.database.promotion import Promotion, promotion
 from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
-from hcs_operator.decide.database.roll import roll
+from hcs_operator.decide.database.roll import Roll, roll
 from hcs_operator.decide.database.steps import Clone, Step
 from hcs_operator.decide.database.verdicts import Verdict, eligible, online, primary
 
@@ -41,39 +42,52 @@ def plan(
     `failed` the instances at which the last step failed: where only one can be served, the others come first.
     """
     claim = previous.get("claim")
-    bootstrapped = bool(previous.get("bootstrapped"))
     leader = primary(view, claim["groupName"]) if claim else None
-    lost = loss_.loss(view, leader, previous, now)
-    finding = Finding() if leader else founding(view, claim, journal, now, bootstrapped=bootstrapped)
-    finding = lost.finding or finding
     unled = unled_since(leader, previous, now)
-    readers = _readers(view, previous, journal, now, leaving, leader, 0.0 if unled is None else now - unled)
+    strays = errant.strays(view, leader)
+    readers = _readers(view, previous, journal, now, leaving, leader, strays, 0.0 if unled is None else now - unled)
     members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
-        policy = errant.Policy(view, claim["groupName"], view.replication, now, former(claim))
+        policy = errant.Policy(view, strays, claim["groupName"], view.replication, now, former(claim))
         members = _members(leader, policy, failed)
         readers.cares.update(_cares(leader, policy, readers, failed, members))
-        finding = _group(view, leader, claim, members)
+    lost = loss_.loss(view, leader, previous, now)
+    finding = lost.finding or _finding(view, leader, previous, journal, now, members)
     asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
-    rolling = roll(view, leader, _settled(view, readers))
-    saved = errant.saved(view, leader, previous, now)
+    rolling = roll(view, leader, _settled(view, leader, readers))
+    saved = errant.saved(view, leader, strays, previous, now)
     report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), saved, unled)
-    steps = _steps((finding.step, asked.step), members, readers, rolling.step)
-    return DatabasePlan(
+    steps = _steps((finding.step, asked.step), report, rolling.step)
+    return replace(
+        _said(report, previous, finding, lost, asked, rolling),
         steps=steps,
-        labels=labels(report),
         status={**_status(report, previous, steps, asked), **loss_.told(lost, leader, previous)},
-        change=changed(view, leader, previous),
-        refusal=asked.refusal,
-        loss=lost.answer,
-        saved=tuple(errant.told(view, saved, previous)),
         journal=entry(finding.operation or asked.operation or _copied(members), readers, rolling.pending, journal, now),
-        primary_ready=leader is not None and bootstrapped,
-        readers_ready=len(readers.eligible()),
         drained=readers.drained(leaving),
         lags=readers.lags(leaving),
-        waiting=_waiting(finding, leader, bootstrapped=bootstrapped),
-        problem=finding.problem or rolling.problem or _first_problem({**members, **readers.cares}),
+    )
+
+
+def _said(
+    report: Report,
+    previous: Mapping[str, Any],
+    finding: Finding,
+    lost: loss_.Loss,
+    asked: Promotion,
+    rolling: Roll,
+) -> DatabasePlan:
+    """Return what there is to say of a look, without status and journal."""
+    bootstrapped = bool(previous.get("bootstrapped"))
+    return DatabasePlan(
+        labels=labels(report),
+        change=changed(report.view, report.leader, previous),
+        refusal=asked.refusal,
+        loss=lost.answer,
+        saved=tuple(errant.told(report.view, report.saved, previous)),
+        primary_ready=report.leader is not None and bootstrapped,
+        readers_ready=len(report.eligible),
+        waiting=_waiting(finding, report.leader, bootstrapped=bootstrapped),
+        problem=finding.problem or rolling.problem or _first_problem(report.cares),
         durability=durability(report),
         replication=replication(report),
     )
@@ -97,9 +111,24 @@ def _waiting(finding: Finding, leader: InstanceView | None, *, bootstrapped: boo
     return None
 
 
-def _group(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], cares: Mapping[str, Care]) -> Finding:
-    """Judge who belongs to a group that has a primary."""
-    found = membership(view, leader, claim, cares)
+def _finding(
+    view: DatabaseView,
+    leader: InstanceView | None,
+    previous: Mapping[str, Any],
+    journal: Mapping[str, Any] | None,
+    now: float,
+    members: Mapping[str, Care],
+) -> Finding:
+    """Judge a group by who belongs to it while it has a primary, else by what it could be founded on or taken up from.
+
+    Without the replication account nobody can be copied or let in.
+    """
+    claim = previous.get("claim")
+    if leader is None:
+        return founding(view, claim, journal, now, bootstrapped=bool(previous.get("bootstrapped")))
+    if claim is None or view.replication is None:
+        return Finding()
+    found = membership(view, leader, claim, members)
     operation = (found.operation, leader.instance.name, found.reason) if found.operation else None
     return Finding(step=found.step, operation=operation)
 
@@ -109,12 +138,9 @@ def _copied(members: Mapping[str, Care]) -> tuple[Operation, str, str] | None:
     return next(((it.operation, name, it.reason) for name, it in members.items() if it.operation), None)
 
 
-def _steps(
-    group: tuple[Step | None, ...], members: Mapping[str, Care], readers: ReaderJudgements, recreate: Step | None
-) -> tuple[Step, ...]:
+def _steps(group: tuple[Step | None, ...], report: Report, recreate: Step | None) -> tuple[Step, ...]:
     """Order what is due: the group first, then readers; a pod is made anew only in a look that asks for no more."""
-    due: list[Step | None] = [*group, *(it.step for it in members.values())]
-    due += [*(it.step for it in readers.cares.values()), *(it.step for it in readers.drains.values())]
+    due = (*group, *(it.step for it in report.cares.values()), *(it.step for it in report.drains.values()))
     steps = tuple(step for step in due if step is not None)
     return steps or ((recreate,) if recreate else ())
 
@@ -130,13 +156,14 @@ def _readers(
     now: float,
     leaving: frozenset[str],
     leader: InstanceView | None,
+    strays: errant.Strays,
     unled: float,
 ) -> ReaderJudgements:
     before = {it["name"]: it for it in previous.get("instances") or ()}
 
     def judged(reader: InstanceView) -> Verdict:
         fresh = eligible(reader, leader, view, before.get(reader.instance.name), unled)
-        return readers_.unless_strayed(fresh, reader, leader)
+        return fresh._replace(eligible=fresh.eligible and reader.instance.name not in strays)
 
     verdicts = {reader.instance.name: judged(reader) for reader in view.of(Role.READER)}
     drains = {
@@ -155,7 +182,7 @@ def _readers(
 
 def _members(leader: InstanceView, policy: errant.Policy, failed: tuple[str, ...]) -> dict[str, Care]:
     view = policy.view
-    around = Company(leader, policy.group_name, source(view, donors(view, leader)), policy.replication, policy)
+    around = Company(policy.group_name, source(view, donors(view, leader)), policy.replication, policy)
     cares: dict[str, Care] = {}
     for member in _tried_last(view.of(Role.MEMBER), failed):
         if member is leader:
@@ -199,12 +226,8 @@ def _cares(
     return cares
 
 
-def _settled(view: DatabaseView, readers: ReaderJudgements) -> frozenset[str]:
+def _settled(view: DatabaseView, leader: InstanceView | None, readers: ReaderJudgements) -> frozenset[str]:
     """Name the instances that do what they are there for, or will not by themselves; the others are waited for."""
-    members = {
-        member.instance.name
-        for member in view.of(Role.MEMBER)
-        if member.facts and member.facts.group.state == "ONLINE" and member.pod.ready
-    }
+    members = {member.instance.name for member in online(view, leader) if member.pod.ready}
     hopeless = {name for name, it in readers.cares.items() if it.problem}
     return frozenset(members | hopeless | set(readers.drains)) | readers.eligible()

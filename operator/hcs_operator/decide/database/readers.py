@@ -14,7 +14,6 @@ from hcs_operator.decide.database.copying import Care, cloning, copy, donors, so
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Close, Follow, Resume
-from hcs_operator.decide.database.verdicts import Verdict
 
 _ACCESS_DENIED = 1045
 _NO_BINARY_LOG = {1236, 13114}
@@ -41,12 +40,6 @@ def _follows(facts: Facts | None) -> bool:
     return channel is not None and channel.receiving == "ON" and channel.applying
 
 
-def unless_strayed(found: Verdict, reader: InstanceView, leader: InstanceView | None) -> Verdict:
-    """Return what was found of a reader's freshness; nobody reads from one that has what the primary lacks."""
-    strays = leader is not None and reader.facts is not None and bool(errant.of(reader.facts, leader))
-    return found._replace(eligible=found.eligible and not strays)
-
-
 def donor(view: DatabaseView, leader: InstanceView, eligible: frozenset[str]) -> InstanceView | None:
     """Return the least loaded healthy reader, else what a member is copied from; None while a clone is under way."""
     readers = [reader for reader in view.of(Role.READER) if reader.instance.name in eligible and _follows(reader.facts)]
@@ -62,7 +55,7 @@ def care(reader: InstanceView, around: Surroundings) -> Care:
         return Care("Cloning", "a copy is being made", operation=Operation.CLONE_READER)
     if not facts.gtid_executed and facts.member_group is None:
         return copy(reader, facts, around.donor, around.replication, "its volume is empty")
-    if own := errant.of(facts, around.leader):
+    if own := around.policy.strays.get(reader.instance.name):
         return errant.care(reader, facts, own, around.policy, around.donor)
     channel = facts.channel
     if channel is None or not channel.owned or channel.managed_group != around.group_name:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hcs_operator.api.database import TEMPLATE_HASH, DatabaseView, InstanceView, Role
 from hcs_operator.api.observed import Reason
-from hcs_operator.decide.database.membership import hand_over, successors
+from hcs_operator.decide.database.membership import hand_over, others_serve, successors
 from hcs_operator.decide.database.steps import HandOver, Recreate
 
 REVISION_LABEL = "controller-revision-hash"
@@ -39,7 +39,7 @@ def roll(view: DatabaseView, leader: InstanceView | None, settled: frozenset[str
         )
         return Roll(pending=pending, problem=Reason("RolloutStopped", words))
     moving = any(it.pod.deleting or it.instance.name not in settled for it in view.instances if it is not stale[0])
-    if leader is None or moving or stale[0].pod.deleting:
+    if leader is None or moving or stale[0].pod.deleting or not others_serve(view, leader, stale[0]):
         return Roll(pending=pending)
     others = successors(view, leader)
     if stale[0] is leader and others:
@@ -67,4 +67,4 @@ def _stuck(it: InstanceView, view: DatabaseView) -> bool:
 
 
 def _recreate(view: DatabaseView, it: InstanceView, why: str) -> Recreate:
-    return Recreate(view.namespace, it.pod.name, it.pod.uid, why)
+    return Recreate(view.namespace, it.pod.name, it.pod.uid, why, it.pod.ready)

@@ -49,11 +49,14 @@ class Claim:
 class Found:
     """Found the claimed group on its seed: write the `hcs_meta.member_group` row, by which the seed's agent bootstraps.
 
-    Refused by an instance that holds transactions or another group's row, and once status says that it was done.
+    Refused by an instance that holds transactions or another group's row, by another volume than was looked at, and
+    once status says that it was done.
     """
 
     claim: Claim
     seed: Instance
+    uuid: str
+    """The seed's server_uuid: an empty volume that came in place of a lost one has another."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Revive:
 class Halt:
     """STOP GROUP_REPLICATION on a member in ERROR, so that its auto-rejoin cannot meet a group that is revived.
 
-    Also on one of a group that is given up, whatever it calls itself.
+    Also on one of a group that is given up, whatever it calls itself. SHUTDOWN would wait for as long (docs/adr/0011).
     """
 
     member: Instance
@@ -136,10 +139,13 @@ class Clone:
     """Start `CLONE INSTANCE` on an instance and leave it running; its mysqld ends and is restarted over the copy.
 
     Refused unless the donor, asked once more, has each transaction that the recipient has, but for those that an export
-    keeps: it is compared with the recipient's own and read back first.
+    keeps: it is compared with the recipient's own and read back first. Refused, too, once the recipient has anything
+    else than at the look, and by a member that is in a group.
     """
 
     recipient: Instance
+    executed: GtidSet
+    """What the recipient had at the look: once it is a copy it has more, and may be the only one to have it."""
     donor: Instance
     replication: Access = field(repr=False, compare=False)
     export: Export | None = None
@@ -176,7 +182,10 @@ class Quiesce:
 
 @dataclass(frozen=True)
 class Close:
-    """Set super_read_only on an instance that an interrupted step, or somebody, has left open."""
+    """Set super_read_only on an instance that an interrupted step, or somebody, has left open.
+
+    Refused by a member that is ONLINE: nothing would open a primary again.
+    """
 
     instance: Instance
 
@@ -189,6 +198,9 @@ class Recreate:
     pod: str
     uid: str
     why: str
+    ready: bool
+    """It goes only as its disruption budget allows, as in a drain. One that is not ready goes at once: it may be what
+    uses the budget up, and serves nobody."""
 
 
 GroupStep = Found | Revive | Halt | ApplyReceived | OpenGroup | CloseGroup | HandOver
@@ -196,6 +208,8 @@ SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close
 """Steps that go to an instance; the others go to the API server."""
 
 Step = Claim | Recreate | Export | SqlStep
+Unfenced = Halt | Recreate
+"""Nothing at their target refuses these when they come late: they are begun soon after their look, or not at all."""
 
 
 def target(step: SqlStep) -> Instance:
