@@ -1,0 +1,73 @@
+"""The table and the plots of what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmarks.services.measurement import Result, Series, Spread
+from hack.dot_plot import dot_plot
+
+BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
+HEAD = (
+    "| row | contender | requests/s: median (least to most) | p50, p99 (ms) | CPU a request (µs) "
+    "| product ÷ it, by rate | by CPU | target |"
+)
+
+
+TAIL = 5.0
+"""The most that p99 ÷ p50 should be at the share of the highest rate."""
+
+
+class NoMarkers(ValueError):
+    """The page has no place for the table."""
+
+
+def with_table(page: str, results: Iterable[Result]) -> str:
+    """The page with the table between its markers, and nothing else changed. Raises NoMarkers."""
+    before, found, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise NoMarkers(f"the page lacks {BEGIN} or {END}")
+    return f"{before}{BEGIN}\n{table(results)}{END}{after}"
+
+
+def table(results: Iterable[Result]) -> str:
+    """A Markdown table: a line for each contender of each row."""
+    lines = [HEAD, "|" + "---|" * 8]
+    for result in results:
+        lines += [_line(result, series) for series in result.series]
+        lines += [_tail(result.steady)] if result.steady else []
+    return "\n".join(lines) + "\n"
+
+
+def _line(result: Result, series: Series) -> str:
+    first = series is result.series[0]
+    cells = [
+        result.title if first else "",
+        *_figures(series),
+        "" if first else _spread(result.ratio(series), ".2f"),
+        "" if first else f"{result.thrift(series).middle:.2f}",
+        "" if series.target is None else f"≥ {series.target:g}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _tail(series: Series) -> str:
+    tail = _spread(Spread.of([sample.tail for sample in series.samples]), ".1f")
+    return f"| {' | '.join(['', *_figures(series), f'p99 ÷ p50: {tail}', '', f'≤ {TAIL:g}'])} |"
+
+
+def _figures(series: Series) -> list[str]:
+    cost = Spread.of([1e6 / sample.per_cpu_second for sample in series.samples]).middle
+    p50 = Spread.of([sample.p50 for sample in series.samples]).middle
+    p99 = Spread.of([sample.p99 for sample in series.samples]).middle
+    return [series.name, _spread(Spread.of(series.rates), ",.0f"), f"{p50:.1f}, {p99:.1f}", f"{cost:.0f}"]
+
+
+def _spread(spread: Spread, form: str) -> str:
+    return f"{spread.middle:{form}} ({spread.least:{form}} to {spread.most:{form}})"
+
+
+def plot(result: Result) -> str:
+    """An SVG: a line for each contender, a dot for each round at its rate."""
+    return dot_plot([(series.name, series.rates) for series in result.series], "/s", marks=6)

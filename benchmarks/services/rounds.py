@@ -1,0 +1,76 @@
+"""Measures contenders in turn, round after round, so that what the machine does meanwhile falls on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+from benchmarks.services.measurement import Result, Sample, Series
+
+WARM_UP_SECONDS = 1.0
+SHARE = 0.7
+"""Of the highest rate: what a service that is sized well has to do at its busiest."""
+
+
+def _nothing() -> None:
+    """What a server leaves behind that has no work of its own."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of those compared: `drive` loads it for so many seconds, `settle` returns once it is at rest again."""
+
+    name: str
+    drive: Callable[[float], Sample]
+    target: float | None = None
+    settle: Callable[[], None] = _nothing
+    at_rate: Callable[[float, float], Sample] | None = None
+    """Loads it with so many requests a second, for so many seconds, whatever its answers."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row to be: the product first."""
+
+    name: str
+    title: str
+    contenders: Sequence[Contender]
+
+
+def measure(comparison: Comparison, rounds: int, seconds: float, conditions: Mapping[str, str]) -> Result:
+    """Each contender's turn in each round, after one that does not count; each round begins with another one. Then the
+    product's turns at a share of its median rate.
+    """
+    samples: dict[str, list[Sample]] = {contender.name: [] for contender in comparison.contenders}
+    for contender in comparison.contenders:
+        _turn(contender, contender.drive, WARM_UP_SECONDS)
+    for number in range(rounds):
+        for contender in _rotated(comparison.contenders, number):
+            samples[contender.name].append(_turn(contender, contender.drive, seconds))
+    series = tuple(Series(each.name, tuple(samples[each.name]), each.target) for each in comparison.contenders)
+    steady = _steady(comparison.contenders[0], median(series[0].rates) * SHARE, rounds, seconds)
+    return Result(comparison.name, comparison.title, series, conditions, steady)
+
+
+def _steady(product: Contender, rate: float, rounds: int, seconds: float) -> Series | None:
+    if product.at_rate is None:
+        return None
+    drive = partial(product.at_rate, rate)
+    return Series(f"{product.name} at {SHARE:.0%}", tuple(_turn(product, drive, seconds) for _ in range(rounds)))
+
+
+def _turn(contender: Contender, drive: Callable[[float], Sample], seconds: float) -> Sample:
+    try:
+        sample = drive(seconds)
+        contender.settle()
+    except Exception as error:
+        error.add_note(f"it was the turn of: {contender.name}")
+        raise
+    return sample
+
+
+def _rotated(contenders: Sequence[Contender], by: int) -> Sequence[Contender]:
+    start = by % len(contenders)
+    return [*contenders[start:], *contenders[:start]]

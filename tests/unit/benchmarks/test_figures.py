@@ -1,0 +1,66 @@
+"""What `make bench` says of its figures: ratios of the same round, a table between the page's markers, a dot a round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from benchmarks.services.measurement import Result, Sample, Series, Spread
+from benchmarks.services.report import BEGIN, END, NoMarkers, plot, table, with_table
+
+pytestmark = pytest.mark.unit
+
+
+def samples(*rates: float, busy: float = 1.0) -> tuple[Sample, ...]:
+    return tuple(Sample(rate, p50=1.25, p99=9.0, busy=busy) for rate in rates)
+
+
+OURS = Series("product", samples(1000, 3000, 2000))
+THEIRS = Series("Envoy", samples(2000, 3000, 8000, busy=0.5), target=1.0)
+RESULT = Result("gateway-small", "gateway: GET", (OURS, THEIRS), {"load before": "0.10"})
+
+
+def test_a_ratio_is_of_the_two_turns_of_a_round_and_not_of_the_medians() -> None:
+    assert RESULT.ratio(THEIRS) == Spread(0.5, 0.25, 1.0)
+
+
+def test_thrift_counts_the_servers_cpu_time_and_not_the_clock() -> None:
+    assert RESULT.thrift(THEIRS) == Spread(0.25, 0.125, 0.5)
+
+
+def test_what_is_written_is_read_again() -> None:
+    assert Result.from_json(RESULT.to_json()) == RESULT
+
+
+def test_the_table_has_a_line_for_each_contender_and_the_rows_title_once() -> None:
+    assert table([RESULT]).splitlines()[2:] == [
+        "| gateway: GET | product | 2,000 (1,000 to 3,000) | 1.2, 9.0 | 500 |  |  |  |",
+        "|  | Envoy | 3,000 (2,000 to 8,000) | 1.2, 9.0 | 167 | 0.50 (0.25 to 1.00) | 0.25 | ≥ 1 |",
+    ]
+
+
+def test_what_the_product_does_at_a_share_of_its_rate_is_a_line_of_its_own_and_is_read_again() -> None:
+    steady = Series("product at 70%", (Sample(1400, 1.0, 3.0, 0.5), Sample(1400, 2.0, 8.0, 0.5)))
+    result = replace(RESULT, steady=steady)
+    assert Result.from_json(result.to_json()) == result
+    line = "|  | product at 70% | 1,400 (1,400 to 1,400) | 1.5, 5.5 | 357 | p99 ÷ p50: 3.5 (3.0 to 4.0) |  | ≤ 5 |"
+    assert table([result]).splitlines()[-1] == line
+
+
+def test_a_page_keeps_all_but_what_is_between_its_markers() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert with_table(page, [RESULT]) == f"before\n{BEGIN}\n{table([RESULT])}{END}\nafter\n"
+
+
+@pytest.mark.parametrize("page", ["neither", f"only {BEGIN}", f"only {END}", f"{END} before {BEGIN}"])
+def test_a_page_without_both_markers_in_order_is_refused(page: str) -> None:
+    with pytest.raises(NoMarkers):
+        with_table(page, [RESULT])
+
+
+def test_the_plot_has_a_dot_for_each_round_of_each_contender_within_its_width() -> None:
+    drawn = plot(RESULT)
+    assert drawn.count("<circle") == 6
+    assert 'cx="860.0"' in drawn  # the fastest round is at the right end
+    assert ">5,000/s<" not in drawn
+    assert [f">{mark:,}/s<" in drawn for mark in (0, 2000, 4000, 6000, 8000)] == [True] * 5
