@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,15 @@ def side_by_side(*runs: list[str]) -> int:
 
 
 def run(runner: Runner, arguments: list[str], output: IO[str] | None = None) -> int:
-    """One run on a network of its own, printed or written to `output`."""
+    """One run of pytest, printed or written to `output`."""
+    say(f"pytest {' '.join(arguments)}")
+    return beside_engines(runner, [runner.test, "pytest", "-p", "no:cacheprovider", *arguments], output=output)
+
+
+def beside_engines(
+    runner: Runner, command: Sequence[str], *, options: Sequence[str] = (), output: IO[str] | None = None
+) -> int:
+    """An image and its command, as `docker run` takes them, on a network of the run's own; the command's exit code."""
     docker = runner.docker
     name = f"hcs-{secrets.token_hex(3)}"
     outside = places.RUN / "engines" / name
@@ -89,9 +98,8 @@ def run(runner: Runner, arguments: list[str], output: IO[str] | None = None) -> 
         f"{socket}:/var/run/docker.sock",
     ]
     words += [word for key, value in environment.items() for word in ("--env", f"{key}={value}")]
-    words += [runner.test, "pytest", "-p", "no:cacheprovider", *arguments]
+    words += [*options, *command]
     try:
-        say(f"pytest {' '.join(arguments)}")
         environ = {**os.environ, **docker.env}
         return subprocess.run(["docker", *words], env=environ, stdout=output, stderr=output, check=False).returncode
     finally:
@@ -99,7 +107,7 @@ def run(runner: Runner, arguments: list[str], output: IO[str] | None = None) -> 
 
 
 def _remove(docker: Docker, name: str, outside: Path) -> None:
-    with step("removing the test's containers"):
+    with step("removing the run's containers"):
         docker.remove_containers(f"label=hcs-test-run={name}")
         volumes = docker.run("volume", "ls", "--quiet", "--filter", f"name={name}-").split()
         if volumes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hack import venv
 from hack.cluster import places
-from hack.cluster.console import die, say
+from hack.cluster.console import Refusal, die, say
 from hack.cluster.shell import CommandFailed, run
 
 _CRD = "highconcurrencystacks.yaml"
@@ -48,5 +48,5 @@ def main(arguments: list[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except CommandFailed as error:
+    except (CommandFailed, Refusal) as error:
         die(str(error))

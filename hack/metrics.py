@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 def of_tier(tier: str) -> list[Row]:
     """Return what a tier of the services shows; imports it, for good."""
-    importlib.import_module("hcs_services.__main__")
+    importlib.import_module("hcs_services.command")
     importlib.import_module(f"hcs_services.{tier.replace('-', '_')}")
     return rows(REGISTRY)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,12 @@ def files_below(*paths: Path) -> list[Path]:
         candidates = [path] if path.is_file() else path.rglob("*")
         found.update(file for file in candidates if file.is_file() and not _PASSED_OVER & set(file.parts))
     return sorted(found)
+
+
+def keep_newest(made: Iterable[Path], count: int) -> None:
+    """Removes all folders but those that were made last: a change can be taken back without making them anew."""
+    for older in sorted(made, key=lambda folder: folder.stat().st_mtime)[:-count]:
+        shutil.rmtree(older)
 
 
 def digest(paths: Iterable[Path], *more: str) -> str:

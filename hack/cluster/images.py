@@ -39,6 +39,7 @@ OPERATOR = Sources("operator", ("requirements/operator.lock", "operator"), targe
 SERVICES = Sources("services", ("requirements/services.lock", "services"), target="services")
 SAMPLES = Sources("samples", ("requirements/samples.lock", "examples/samples"), target="samples")
 TEST = Sources("test", ("requirements/dev.lock",), dockerfile="hack/images/test/Dockerfile")
+BENCH = Sources("bench", (), dockerfile="hack/images/bench/Dockerfile")
 
 
 def engine(docker: Docker, name: str, *, official: bool) -> str:

@@ -20,7 +20,6 @@ from hack.cluster.shell import run
 
 KUBERNETES = "v1.34.4"
 _MODULES = places.HACK / "cluster" / "tools"
-_KEPT = 2  # builds of a module: a change of it can be taken back without building anew
 _STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
 
@@ -166,5 +165,4 @@ def _build(module: Module, folder: Path) -> None:
     for old, new in module.renamed:
         (unfinished / old).rename(unfinished / new)
     unfinished.rename(folder)
-    for older in sorted(places.BIN.glob(f"{module.name}-*"), key=lambda made: made.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(older)
+    content.keep_newest(places.BIN.glob(f"{module.name}-*"), 2)

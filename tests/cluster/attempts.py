@@ -1,4 +1,4 @@
-"""A write under its key, sent until there is a sure answer, and every 500 that was seen on the way."""
+"""A write under its key, sent until there is a sure answer, and every answer on the way that must never be."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Attempt:
     at: float = 0.0
     status: int = 0  # 0: no answer
     answer: dict[str, Any] = field(default_factory=dict)
-    bugs: list[str] = field(default_factory=list)  # every answer of 500
+    token: str = ""  # for reads that must see it
+    bugs: list[str] = field(default_factory=list)  # every answer of 500, and a read that did not see it
 
     @property
     def settled(self) -> bool:
@@ -37,6 +38,11 @@ class Attempt:
     def acknowledged(self) -> bool:
         """Whether the product promised to keep it."""
         return 200 <= self.status < 300 and (self.method == "POST" or self.answer["status"] == "CANCELLED")
+
+    @property
+    def refused(self) -> bool:
+        """Whether the product said for sure that it did nothing."""
+        return self.settled and not self.acknowledged
 
 
 async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
@@ -51,6 +57,15 @@ async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> N
             attempt.status, attempt.answer, _ = await _call(http, "POST", url, attempt, headers=key, json=attempt.body)
     except _NO_ANSWER:
         attempt.status = 0
+
+
+async def read_back(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
+    """Reads an acknowledged order with its token: it may be answered late or not at all, but never as unknown."""
+    url, headers = f"{gateway}/api/v1/orders/{attempt.answer['order_id']}", {"X-Consistency-Token": attempt.token}
+    with suppress(*_NO_ANSWER):
+        status, answer, _ = await _call(http, "GET", url, attempt, headers=headers)
+        if 400 <= status < 500 and status != 429:
+            attempt.bugs.append(f"GET {url}: {status} {answer}")
 
 
 async def ask_for_task(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
@@ -76,4 +91,5 @@ async def _call(
     async with http.request(method, url, timeout=_TIMEOUT, **options) as answer:
         if answer.status == 500:
             attempt.bugs.append(f"{method} {url}: {await answer.text()}")
+        attempt.token = answer.headers.get("X-Consistency-Token", attempt.token)
         return answer.status, await answer.json(), answer.headers.get("ETag", "")

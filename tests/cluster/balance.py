@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Balance:
-    """What a ledger whose sums hold has counted: answers of each kind, and the longest gap between two acknowledged
-    orders in seconds. None was lost and none doubled, or there would be no balance.
+    """What a ledger whose sums hold has counted: what was acknowledged of each kind, what was refused, what had no sure
+    answer at first, and the longest gap between two acknowledged orders in seconds. None was lost and none doubled, or
+    there would be no balance.
     """
 
     orders: int
@@ -16,6 +17,7 @@ class Balance:
     payments: int
     cancels: int
     exports: int
+    refused: int
     unknown: int
     gap: float
 
@@ -29,6 +31,6 @@ class Balance:
         return (
             f"{self.orders} orders, {self.mails} mails, {self.payments} payments, "
             f"{self.cancels} cancels, {self.exports} reports and syncs acknowledged; "
-            f"{self.unknown} unknown, all settled; lost 0, doubled 0; "
+            f"{self.refused} refused; {self.unknown} unknown, all settled; lost 0, doubled 0; "
             f"longest gap between acknowledged orders {self.gap:.1f} s"
         )

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
-from tests.cluster.conftest import Stack
-from tests.cluster.kubectl import condition, until
+from tests.cluster import nodes
+from tests.cluster.conftest import Stack, resource
+from tests.cluster.kubectl import Kubectl, condition, until
 
-Loss = Callable[[Stack, str], None]
-"""Loses the broker in the pod of that name."""
+Loss = Callable[[Stack, str], AbstractContextManager[None]]
+"""Loses the broker in the pod of that name while the block runs, or as far as it goes."""
+
+# Three brokers need three nodes; all else is as small as it gets. A fixed number of workers is there from the start.
+_SPEC: dict[str, Any] = {
+    "database": {"members": 1},
+    "readReplicas": {"replicas": 0},
+    "autoscaling": {"mode": "Off"},
+    "workers": {"replicas": 2},
+    "queue": {
+        "replicas": 3,
+        "storage": {"size": "1Gi", "reclaim": "Delete"},
+        "resources": {"requests": {"cpu": "30m", "memory": "192Mi"}, "limits": {"memory": "768Mi"}},
+    },
+}
+
+
+def make_three(kubectl: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+    """A stack with a queue of three."""
+    kubectl.apply(resource("held", _SPEC))
+    return reach(kubectl, "held")
+
+
+def until_whole(stack: Stack) -> None:
+    """Waits until its three brokers hold every queue."""
+    stack.until_ready()
+    until("three brokers hold every queue", lambda: are_whole(stack), 180)
 
 
 def are_whole(stack: Stack) -> bool | None:
@@ -28,27 +56,40 @@ def is_named(stack: Stack, pod: str) -> bool | None:
     return (down and pod in healthy["message"] and "QueueBrokerMissing" in weak.get("message", "")) or None
 
 
-def leading(stack: Stack, queue: str) -> str:
-    """The pod of the broker that leads a queue."""
+def leader(stack: Stack) -> str:
+    """The pod of the broker that leads the queue of most tasks."""
     asked = f"{stack.name}-queue-0"
     command = ("rabbitmqctl", "--silent", "list_queues", "name", "leader")
     rows = stack.kubectl.run("exec", asked, "--container=rabbitmq", "--", *command).splitlines()
     leaders = dict(row.split("\t")[:2] for row in rows if "\t" in row)
-    return leaders[queue].removeprefix("rabbit@").partition(".")[0]
+    return leaders["hcs.default"].removeprefix("rabbit@").partition(".")[0]
 
 
-def killed(stack: Stack, pod: str) -> None:
+def on_a_node_of_its_own(stack: Stack) -> str:
+    """The pod of a broker on a node that carries neither the control plane nor the stack's one database member."""
+    (database,) = stack.kubectl.pods(stack.name, "db")
+    taken = {nodes.hub(stack.kubectl), database["spec"]["nodeName"]}
+    pods = stack.kubectl.pods(stack.name, "queue")
+    return next(str(pod["metadata"]["name"]) for pod in pods if pod["spec"]["nodeName"] not in taken)
+
+
+@contextmanager
+def killed(stack: Stack, pod: str) -> Iterator[None]:
     """Its processes are killed with -9; the container is started again in the same pod."""
     stack.kubectl.signal_container(pod, "rabbitmq")
+    yield
 
 
-def deleted(stack: Stack, pod: str) -> None:
+@contextmanager
+def deleted(stack: Stack, pod: str) -> Iterator[None]:
     """Its pod is deleted with grace; another one is made over the same volume."""
     stack.kubectl.delete("pod", pod, wait=False)
+    yield
 
 
-def emptied(stack: Stack, pod: str) -> None:
-    """Its volume is lost with it, as the runbook does it for a lost node; another one is there at the end."""
+@contextmanager
+def emptied(stack: Stack, pod: str) -> Iterator[None]:
+    """Its volume is lost with it, as the runbook does it for a lost node; another one is there before the block runs."""
     claim = f"data-{pod}"
     before = stack.kubectl.get("pvc", claim)
     assert before, claim
@@ -60,3 +101,4 @@ def emptied(stack: Stack, pod: str) -> None:
         return (now is not None and now["metadata"]["uid"] != before["metadata"]["uid"]) or None
 
     until(f"another claim {claim} is there", another, 120)
+    yield

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
 SAMPLES_NAMESPACE = "shop"
 OPERATOR_NAMESPACE = "hcs-system"
+FIRST = ("test_images", "test_daemon_remains", "test_reclaim", "test_at_rest")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,22 @@ class Stack:
             seconds,
         )
 
+    def uids(self) -> set[str]:
+        """Every pod except workers and migrations, which come and go by themselves."""
+        pods = self.kubectl.items(
+            "pods", f"highconcurrency.dev/stack={self.name},app.kubernetes.io/component notin (worker,migrate)"
+        )
+        return {pod["metadata"]["uid"] for pod in pods}
+
     def patch(self, spec: dict[str, Any], *, check: bool = True) -> str:
         """Changes the spec as `kubectl patch` does."""
         return self.kubectl.patch("hcs", self.name, {"spec": spec}, check=check)
+
+    def become(self, spec: dict[str, Any]) -> None:
+        """Has it be a small stack with these changes and no others, as `kubectl apply` does; waits for all its rollouts."""
+        self.kubectl.apply(resource(self.name, spec))
+        self.until_ready()
+        self.until_condition("Reconciling", "False", 120)
 
     def log(self, component: str, since: datetime) -> list[str]:
         """The lines that a tier's pods have logged since then, pod after pod."""
@@ -82,10 +96,10 @@ class Stack:
         return Ledger(self.gateway, Outside(SINK, STUB, bucket))
 
     @contextmanager
-    def under_load(self) -> Iterator[Ledger]:
+    def under_load(self, orders_per_second: float = 20) -> Iterator[Ledger]:
         """Orders and tasks go on while the block runs; afterwards every sum is asserted."""
         ledger = self.ledger()
-        with ledger.trickle():
+        with ledger.trickle(orders_per_second, orders_per_second / 4):
             yield ledger
         print(f"    {ledger.settle_and_balance()}")
 
@@ -110,9 +124,12 @@ def shop(kubectl: Kubectl) -> Stack:
 
 @pytest.fixture(scope="module")
 def load(shop: Stack) -> Iterator[Ledger]:
-    """Orders and tasks against the sample stack as long as a module's tests run."""
+    """Orders and tasks against the sample stack as long as a module's tests run: half of what `make chaos` sends, as
+    faults follow each other, and two cores are full with what long outages leave: what has no answer is sent again one
+    by one, and tasks wait for workers.
+    """
     shop.until_ready()
-    with shop.under_load() as ledger:
+    with shop.under_load(orders_per_second=10) as ledger:
         yield ledger
 
 
@@ -137,6 +154,14 @@ def module_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
         yield inside
 
 
+@pytest.fixture(scope="session")
+def small(kubectl: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Iterator[Stack]:
+    """A small stack in a namespace of its own, which modules share: each says first what it is to `become`."""
+    with _namespace(kubectl) as inside:
+        inside.apply(resource("small"))
+        yield reach(inside, "small")
+
+
 @contextmanager
 def _namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
     name = f"test-{uuid.uuid4().hex[:6]}"
@@ -153,17 +178,26 @@ def _namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
         kubectl.delete("namespace", name, wait=False)
 
 
+@contextmanager
+def without_operator(kubectl: Kubectl) -> Iterator[None]:
+    """No operator runs while the block does."""
+    inside = kubectl.inside(OPERATOR_NAMESPACE)
+    (deployment,) = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")
+    name, replicas = deployment["metadata"]["name"], deployment["spec"]["replicas"]
+    inside.run("scale", f"deployment/{name}", "--replicas=0")
+    try:
+        until("the operator is away", lambda: not inside.items("pods", "app.kubernetes.io/name=hcs-operator"), 60)
+        yield
+    finally:
+        inside.run("scale", f"deployment/{name}", f"--replicas={replicas}")
+        inside.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+
+
 @pytest.fixture
 def operator_away(kubectl: Kubectl) -> Iterator[None]:
     """No operator runs while the test does."""
-    inside = kubectl.inside(OPERATOR_NAMESPACE)
-    name = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")[0]["metadata"]["name"]
-    replicas = inside.items("deployments", "app.kubernetes.io/name=hcs-operator")[0]["spec"]["replicas"]
-    inside.run("scale", f"deployment/{name}", "--replicas=0")
-    until("the operator is away", lambda: not inside.items("pods", "app.kubernetes.io/name=hcs-operator"), 60)
-    yield
-    inside.run("scale", f"deployment/{name}", f"--replicas={replicas}")
-    inside.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+    with without_operator(kubectl):
+        yield
 
 
 SMALL: dict[str, Any] = {
@@ -223,6 +257,13 @@ def _answers(host: str, port: int) -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks nothing of the sample stack comes first: meanwhile the first order's workers go, which the test of the
+    operator's rest waits for; all else leaves work behind, and comes after that.
+    """
+    items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import until
 
+COUNTED = """
+from hcs_operator.mysql.session import over_socket
+with over_socket("/run/mysqld/mysqld.sock") as session:
+    for row in session.query("SELECT MEMBER_HOST AS host FROM performance_schema.replication_group_members"):
+        print(row["host"])
+"""
 Loss = Callable[[Stack, str], AbstractContextManager[None]]
 """Loses the member of that name while the block runs, or as far as it goes."""
 
@@ -30,6 +37,11 @@ def are_safe(stack: Stack) -> bool | None:
 def until_safe(stack: Stack, seconds: float = 240) -> None:
     """Waits until all three are there."""
     until("three members are online", lambda: are_safe(stack), seconds)
+
+
+def recorded(stack: Stack) -> list[str]:
+    """The group's members by status: who may join it."""
+    return list(stack.resource()["status"]["database"]["claim"]["members"])
 
 
 def online(stack: Stack) -> int:
@@ -122,18 +134,47 @@ def others_killed(stack: Stack, pod: str) -> Iterator[None]:
 
 
 @contextmanager
-def joiner_killed(stack: Stack, pod: str) -> Iterator[None]:
-    """A group of one grows: its second member is killed with -9 when the group counts two, the third being held back."""
-    second, third = (pod.removesuffix("0") + ordinal for ordinal in "12")
-    want(stack, 3)
-    until("the third's server runs", lambda: _runs(stack, third), 120, every=0.1)
-    with hung(stack, third):
-        until("the group counts two", lambda: online(stack) == 2 or None, 120, every=0.1)
-        stack.kubectl.signal_container(second, "mysqld")
+def rolled(stack: Stack, _: str) -> Iterator[None]:
+    """Every member's pod has been replaced, one after the other, as a change of its template has it done."""
+    before = _uids(stack)
+    requests = _mysqld(stack)["resources"]["requests"]
+    other = "51m" if requests["cpu"] == "50m" else "50m"
+    stack.patch({"database": {"resources": {"requests": {"cpu": other}}}})
+    until("every member is another pod", lambda: not before & _uids(stack) or None, 300)
+    until_safe(stack)
     yield
 
 
-def _runs(stack: Stack, pod: str) -> bool:
-    document = stack.kubectl.get("pod", pod) or {"status": {}}
-    statuses = document["status"].get("containerStatuses", [])
-    return any(status["name"] == "mysqld" and "running" in status["state"] for status in statuses)
+@contextmanager
+def grown(stack: Stack, _: str) -> Iterator[None]:
+    """A group of one has become one of three."""
+    want(stack, 3)
+    until_safe(stack)
+    yield
+
+
+@contextmanager
+def joiner_killed(stack: Stack, pod: str) -> Iterator[None]:
+    """A group of one grows: whoever joins first is killed with -9 when the group counts two, the other being held back."""
+    third = pod.removesuffix("0") + "2"
+    want(stack, 3)
+    until("both may join", lambda: len(recorded(stack)) == 3 or None, 120, every=0.1)
+    with hung(stack, third):
+        joined = until("the group counts two", lambda: _others(stack, pod), 120, every=0.1)
+        stack.kubectl.signal_container(joined[0], "mysqld")
+    yield
+
+
+def _others(stack: Stack, pod: str) -> list[str]:
+    """Whom else a member counts to its group."""
+    hosts = stack.kubectl.run("exec", pod, "--container=agent", "--", "python3", "-c", COUNTED).split()
+    return [name for name in (host.partition(".")[0] for host in hosts) if name != pod]
+
+
+def _uids(stack: Stack) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in stack.kubectl.pods(stack.name, "db")}
+
+
+def _mysqld(stack: Stack) -> dict[str, Any]:
+    containers = stack.kubectl.pods(stack.name, "db")[0]["spec"]["containers"]
+    return next(it for it in containers if it["name"] == "mysqld")

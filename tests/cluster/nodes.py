@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.cluster import members
-from tests.cluster.conftest import Stack
+from tests.cluster.conftest import SAMPLES_NAMESPACE, Stack
 from tests.cluster.kubectl import Kubectl, docker, in_node, until
 
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -14,15 +14,26 @@ _IN_MEMORY = ("smtp-sink", "payment-stub")  # what a ledger is held against, gon
 _IN, _OUT = (("INPUT", "-i"), ("FORWARD", "-i")), (("OUTPUT", "-o"), ("FORWARD", "-o"))
 
 
+def hub(kubectl: Kubectl) -> str:
+    """The node that the cluster cannot do without: the control plane's."""
+    return str(kubectl.items("nodes", _CONTROL_PLANE)[0]["metadata"]["name"])
+
+
+def hold_the_samples(kubectl: Kubectl) -> None:
+    """Has what a ledger is held against on the node that no fault comes to."""
+    shop, node = kubectl.inside(SAMPLES_NAMESPACE), hub(kubectl)
+    for name in _IN_MEMORY:
+        pod_spec = {"nodeSelector": {"kubernetes.io/hostname": node}}
+        shop.patch("deployment", name, {"spec": {"template": {"spec": pod_spec}}})
+        shop.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+
+
 def make_expendable(stack: Stack) -> None:
     """Has the primary on a node that the cluster and the ledger can do without."""
-    hub = str(stack.kubectl.items("nodes", _CONTROL_PLANE)[0]["metadata"]["name"])
-    for name in _IN_MEMORY:
-        pod_spec = {"nodeSelector": {"kubernetes.io/hostname": hub}}
-        stack.kubectl.patch("deployment", name, {"spec": {"template": {"spec": pod_spec}}})
-        stack.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
-    if of(stack, members.primary(stack)) == hub:
-        members.promote(stack, next(name for name in members.names(stack) if of(stack, name) != hub))
+    hold_the_samples(stack.kubectl)
+    taken = hub(stack.kubectl)
+    if of(stack, members.primary(stack)) == taken:
+        members.promote(stack, next(name for name in members.names(stack) if of(stack, name) != taken))
 
 
 def of(stack: Stack, pod: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import aiohttp
-from tests.cluster.attempts import Attempt, ask_for_task, send
+from tests.cluster.attempts import Attempt, ask_for_task, read_back, send
 
 _IN_FLIGHT = 400
 Next = Callable[[int], Attempt | None]
@@ -61,5 +61,6 @@ class OpenLoop:
                 await ask_for_task(http, self._gateway, attempt)
             if attempt.acknowledged and attempt.path == "/orders":
                 self._answered.append(time.monotonic())
+                await read_back(http, self._gateway, attempt)
         finally:
             gate.release()

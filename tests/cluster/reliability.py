@@ -1,31 +1,54 @@
-"""What faults did, run by run, and the page, table and plot that show it. Pure."""
+"""What faults did, series by series, and the page, table and plot that show it. Pure."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
+from hack.dot_plot import dot_plot
+
 HEAD = (
-    "| fault | runs | acknowledged | settled by their key | lost | doubled | gap at the write API (s): median, worst "
+    "| fault | runs | acknowledged | refused | settled by their key | lost | doubled | gap at the write API (s): median, worst "
     "| gap at the client (s): median, worst | target |"
 )
-WIDTH, ROW, LEFT, RIGHT = 900, 34, 260, 30  # of the plot, in its own units
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of one fault. Gaps are seconds between two acknowledged orders, the longest of the run."""
+class Series:
+    """Runs of one fault under one load, whose ledger balanced after the last. The gaps of a run are the longest in
+    seconds between two acknowledged orders.
+    """
 
     fault: str
+    on: str
+    """The day, as 2026-11-24."""
     acknowledged: int
+    refused: int
     unknown: int
     """Orders, tasks and cancels without a sure answer at first; all were settled by their keys."""
-    gap_at_service: float
-    gap_at_client: float
+    gaps_at_service: list[float]
+    gaps_at_client: list[float]
+
+
+def wanted(series: Iterable[Series], runs: Mapping[str, int], at_once: int) -> list[tuple[str, int]]:
+    """(fault, runs) of the series that are missing until each fault has its `runs`, at most `at_once` in each.
+
+    Every fault comes once before any comes again, so that a record that is stopped half-way is even.
+    """
+    counts = Counter[str]()
+    for one in series:
+        counts[one.fault] += len(one.gaps_at_client)
+    missing = {fault: number - counts[fault] for fault, number in runs.items()}
+    rounds = -(-max([0, *missing.values()]) // at_once)
+    left = [
+        (fault, min(at_once, number - done * at_once)) for done in range(rounds) for fault, number in missing.items()
+    ]
+    return [(fault, number) for fault, number in left if number > 0]
 
 
 def longest_gap(log: Iterable[str]) -> float:
@@ -40,33 +63,38 @@ def longest_gap(log: Iterable[str]) -> float:
     return max(((later - earlier).total_seconds() for earlier, later in pairwise(sorted(orders))), default=0.0)
 
 
-def page(runs: Iterable[Run], targets: Mapping[str, str]) -> str:
+def page(series: Sequence[Series], targets: Mapping[str, str]) -> str:
     """The Markdown page."""
+    days = sorted({one.on for one in series})
+    since = f"these are from {days[0]} to {days[-1]}" if days else "none is on record yet"
     return f"""# What faults do
 
-Written by `make chaos` from `reliability.json`. Each run: the sample stack with three members on the three nodes of a kind cluster on one small machine, 20 orders, 5 tasks and their cancels a second through the gateway; at least 200 orders
-acknowledged before and after the fault. Then whatever had no sure answer is sent again under its key, and the ledger must balance: every acknowledged order there, none that was refused, stock, charges, refunds and mails as they must be. A run whose ledger does not balance fails and is in no row,
+Written by `make chaos` from `reliability.json`, to which it adds until each fault has its runs; {since}. Each run: the sample stack with three members on the three nodes of a kind cluster on one small machine, 20 orders, each read at once by its token, 5 tasks and their cancels a second through the gateway; at least 200 orders
+acknowledged between two faults, and every acknowledged order is there. After five runs at the most, whatever had no sure answer is sent again under its key, and the ledger must balance: every acknowledged order there, none that was refused, stock, charges, refunds, mails, reports and syncs as they must be. Runs whose ledger does not balance fail and are in no row,
 so the two columns of noughts are what was proved, not what was assumed.
 
-{table(runs, targets)}
+{table(series, targets)}
 ![the longest gap of each run, at the client](reliability.svg)
 
-The gap at the write API is between two answers of 201 in its logs; the one at the client has the gateway's breaker, retries and the network in it.
+The gap at the write API is between two answers of 201 in its logs; the one at the client has the gateway's breaker, retries and the network in it. A kubelet starts a container later each time that it has ended within ten minutes (after 10 s, 20 s, and so on to five minutes), and here one fault follows another:
+where two or three members are killed at once the gap has that in it.
 """
 
 
-def table(runs: Iterable[Run], targets: Mapping[str, str]) -> str:
-    """A Markdown table, a row for each fault of `targets` that was run. A run that lost or doubled something never
-    becomes a Run, so both columns are what every run's ledger has proved.
+def table(series: Iterable[Series], targets: Mapping[str, str]) -> str:
+    """A Markdown table, a row for each fault of `targets` that was run. What lost or doubled something never becomes
+    a Series, so both columns are what every ledger has proved.
     """
-    lines = [HEAD, "|" + "---|" * 9]
-    for fault, group in _by_fault(runs, targets):
-        service, client = [run.gap_at_service for run in group], [run.gap_at_client for run in group]
+    lines = [HEAD, "|" + "---|" * 10]
+    for fault, group in _by_fault(series, targets):
+        service = [gap for one in group for gap in one.gaps_at_service]
+        client = [gap for one in group for gap in one.gaps_at_client]
         cells = [
             fault,
-            str(len(group)),
-            str(sum(run.acknowledged for run in group)),
-            str(sum(run.unknown for run in group)),
+            str(len(client)),
+            str(sum(one.acknowledged for one in group)),
+            str(sum(one.refused for one in group)),
+            str(sum(one.unknown for one in group)),
             "0",
             "0",
             f"{median(service):.1f}, {max(service):.1f}",
@@ -77,33 +105,16 @@ def table(runs: Iterable[Run], targets: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(runs: Iterable[Run], targets: Mapping[str, str]) -> str:
+def plot(series: Iterable[Series], targets: Mapping[str, str]) -> str:
     """An SVG: a line for each fault, a dot for each run at its gap at the client."""
-    groups = _by_fault(runs, targets)
-    longest = max((run.gap_at_client for _, group in groups for run in group), default=1.0)
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 1000) if longest / size <= 12)
-    scale = (WIDTH - LEFT - RIGHT) / max(longest, step)
-    height = ROW * (len(groups) + 2)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-    ]
-    for mark in range(0, int(longest) + 1, step):
-        x = LEFT + mark * scale
-        parts.append(f'<line x1="{x:.1f}" y1="{ROW / 2:.0f}" x2="{x:.1f}" y2="{height - ROW}" stroke="#ddd"/>')
-        parts.append(f'<text x="{x:.1f}" y="{height - ROW / 2:.0f}" text-anchor="middle">{mark} s</text>')
-    for line, (fault, group) in enumerate(groups, start=1):
-        y = line * ROW
-        parts.append(f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{fault}</text>')
-        parts += [
-            f'<circle cx="{LEFT + run.gap_at_client * scale:.1f}" cy="{y}" r="5" fill="#1f77b4" fill-opacity="0.5"/>'
-            for run in group
-        ]
-    return "\n".join([*parts, "</svg>", ""])
+    groups = _by_fault(series, targets)
+    return dot_plot(
+        [(fault, [gap for one in group for gap in one.gaps_at_client]) for fault, group in groups], " s", 12
+    )
 
 
-def _by_fault(runs: Iterable[Run], targets: Mapping[str, str]) -> Sequence[tuple[str, list[Run]]]:
-    """The runs of each fault, in the order of `targets`."""
-    known = list(runs)
-    groups = [(fault, [run for run in known if run.fault == fault]) for fault in targets]
+def _by_fault(series: Iterable[Series], targets: Mapping[str, str]) -> Sequence[tuple[str, list[Series]]]:
+    """The series of each fault, in the order of `targets`."""
+    known = list(series)
+    groups = [(fault, [one for one in known if one.fault == fault]) for fault in targets]
     return [(fault, group) for fault, group in groups if group]

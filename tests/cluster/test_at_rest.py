@@ -1,4 +1,4 @@
-"""The operator at rest. The rung's first test: whatever comes later leaves work behind that has to end before."""
+"""The operator at rest. Whatever comes later in the rung leaves work behind that has to end before."""
 
 from __future__ import annotations
 

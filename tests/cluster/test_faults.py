@@ -49,5 +49,5 @@ def test_orders_and_tasks_go_on_when(
         pod = choose(shop)
         shop.kubectl.signal_container(pod, container)
         print(f"    hit {pod}")
-        load.until_acknowledged(200, "since", 120)
+        load.until_acknowledged(100, "since", 120)
         shop.until_ready(90)

@@ -36,7 +36,7 @@ def test_the_member_is_lost_and_comes_back(fault: members.Loss, alone: Stack, lo
     alone.until_ready()
     with load.during(fault.__name__):
         with fault(alone, MEMBER):
-            load.until_acknowledged(200, "since", 120)
+            load.until_acknowledged(100, "since", 120)
         alone.until_ready(90)
 
 
@@ -45,7 +45,7 @@ def test_it_comes_back_while_the_operator_is_away(
     fault: members.Loss, alone: Stack, load: Ledger, operator_away: None
 ) -> None:
     with load.during(f"{fault.__name__}, operator away"), fault(alone, MEMBER):
-        load.until_acknowledged(200, "since", 120)
+        load.until_acknowledged(100, "since", 120)
 
 
 def test_it_grows_to_three(alone: Stack, load: Ledger) -> None:

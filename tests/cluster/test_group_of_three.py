@@ -43,7 +43,7 @@ def trio(shop: Stack, load: Ledger) -> Stack:
 @pytest.mark.parametrize("name", OF_THE_MAJORITY)
 def test_without_a_majority_it_comes_back_by_itself_after(name: str, trio: Stack, load: Ledger) -> None:
     with load.during(name), FAULTS[name].inflict(trio, members.primary(trio)):
-        load.until_acknowledged(200, "since", 120)
+        load.until_acknowledged(100, "since", 120)
         members.until_safe(trio)
 
 
@@ -53,9 +53,9 @@ def test_another_leads_after(name: str, trio: Stack, load: Ledger) -> None:
     before = members.primary(trio)
     with load.during(f"{name}: {before}"), FAULTS[name].inflict(trio, before):
         members.until_another_leads(trio, before)
-        load.until_acknowledged(200, "since", 60)
+        load.until_acknowledged(100, "since", 60)
 
 
 def test_a_failover_needs_no_operator(trio: Stack, load: Ledger, operator_away: None) -> None:
     with load.during("killed, operator away"), members.killed(trio, members.primary(trio)):
-        load.until_acknowledged(200, "since", 120)
+        load.until_acknowledged(100, "since", 120)

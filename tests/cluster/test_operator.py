@@ -1,9 +1,9 @@
-"""The operator killed, upgraded, paused; two stacks side by side; a namespace that goes in mid-creation."""
+"""The operator killed, upgraded, paused; a namespace that goes in mid-creation."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,20 +27,6 @@ def test_a_killed_operator_is_followed_by_the_other_replica(shop: Stack, kubectl
     shop.until_ready()
 
 
-def test_two_stacks_whose_names_share_a_prefix_do_not_touch_each_other(
-    namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]
-) -> None:
-    namespace.apply(resource("web"), resource("web-db"))
-    reach(namespace, "web")
-    second = reach(namespace, "web-db")
-    before = _uids(second)
-    namespace.delete("hcs", "web")
-    until("the first one's pods are gone", lambda: not namespace.items("pods", "highconcurrency.dev/stack=web"), 90)
-    assert _uids(second) == before
-    assert second.is_ready()
-    assert not namespace.items("services", "highconcurrency.dev/stack=web")
-
-
 def test_a_paused_stack_is_reported_and_not_changed(namespace: Kubectl) -> None:
     namespace.apply(resource("still", {"paused": True}))
     stack = Stack("still", namespace, "")
@@ -60,16 +46,15 @@ def test_a_namespace_deleted_in_the_middle_of_a_creation_goes(kubectl: Kubectl) 
 
 
 @pytest.fixture(scope="module")
-def advised(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+def advised(small: Stack) -> Stack:
     """A stack that names no images of its own, and whose autoscaler only recommends."""
-    module_namespace.apply(resource("advised", {"autoscaling": {"mode": "Recommend"}}))
-    return reach(module_namespace, "advised")
+    small.become({"autoscaling": {"mode": "Recommend"}})
+    return small
 
 
 def test_recommending_writes_no_count(advised: Stack) -> None:
-    kubectl = advised.kubectl
-    kubectl.run("scale", "deployment", "advised-worker", "--replicas=2")
-    stays("the count stays", lambda: _replicas(kubectl) == 2, 30)
+    advised.kubectl.run("scale", "deployment", f"{advised.name}-worker", "--replicas=2")
+    stays("the count stays", lambda: _worker_replicas(advised) == 2, 30)
     assert advised.resource()["status"]["workers"]["desired"] < 2, "what it would do is told all the same"
     assert advised.condition("AutoscalingActive")["reason"] == "Recommend"
 
@@ -78,16 +63,16 @@ def test_a_new_operator_release_restarts_no_pod_of_a_users(shop: Stack, advised:
     stacks = (shop, advised)
     for stack in stacks:
         stack.until_ready()
-    pods, templates = [_uids(stack) for stack in stacks], [_templates(stack) for stack in stacks]
+    pods, templates = [stack.uids() for stack in stacks], [_templates(stack) for stack in stacks]
     assert not advised.resource()["spec"].get("images"), "a stack that names its images proves nothing"
     with _next_release(kubectl) as images:
         assert set(images.values()) <= _operators_images(kubectl)
-        stays("no pod is replaced", lambda: [_uids(stack) for stack in stacks] == pods, 20)
+        stays("no pod is replaced", lambda: [stack.uids() for stack in stacks] == pods, 20)
         assert [_templates(stack) for stack in stacks] == templates, "workers at none keep their images too"
         assert not set(images.values()) & set(advised.resource()["status"]["images"].values())
     for stack in stacks:
         stack.until_ready()
-    assert [_uids(stack) for stack in stacks] == pods
+    assert [stack.uids() for stack in stacks] == pods
 
 
 @contextmanager
@@ -103,22 +88,14 @@ def _next_release(kubectl: Kubectl) -> Iterator[dict[str, str]]:
         put_back(kubectl, release)
 
 
-def _replicas(kubectl: Kubectl) -> int | None:
-    deployment = kubectl.get("deployment", "advised-worker")
+def _worker_replicas(stack: Stack) -> int | None:
+    deployment = stack.kubectl.get("deployment", f"{stack.name}-worker")
     return deployment["spec"]["replicas"] if deployment else None
 
 
 def _leader(inside: Kubectl) -> str:
     lease = inside.items("leases")[0]
     return str(lease["spec"]["holderIdentity"])
-
-
-def _uids(stack: Stack) -> set[str]:
-    """Every pod of a stack except workers, which come and go with the load."""
-    pods = stack.kubectl.items(
-        "pods", f"highconcurrency.dev/stack={stack.name},app.kubernetes.io/component notin (worker,migrate)"
-    )
-    return {pod["metadata"]["uid"] for pod in pods}
 
 
 def _templates(stack: Stack) -> dict[str, Any]:

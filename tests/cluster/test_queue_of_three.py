@@ -10,37 +10,22 @@ from typing import Any
 
 import pytest
 from tests.cluster import brokers
-from tests.cluster.conftest import Stack, resource
+from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import Kubectl, until
 
 daily, on_demand = pytest.mark.cluster, pytest.mark.chaos
-
-# Three brokers need three nodes; all else is as small as it gets. A fixed number of workers is there from the start.
-SPEC: dict[str, Any] = {
-    "database": {"members": 1},
-    "readReplicas": {"replicas": 0},
-    "autoscaling": {"mode": "Off"},
-    "workers": {"replicas": 2},
-    "queue": {
-        "replicas": 3,
-        "storage": {"size": "1Gi", "reclaim": "Delete"},
-        "resources": {"requests": {"cpu": "30m", "memory": "192Mi"}, "limits": {"memory": "768Mi"}},
-    },
-}
 
 
 @pytest.fixture(scope="module")
 def held(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
     """A stack with a queue of three."""
-    module_namespace.apply(resource("held", SPEC))
-    return reach(module_namespace, "held")
+    return brokers.make_three(module_namespace, reach)
 
 
 @pytest.fixture
 def trio(held: Stack) -> Stack:
     """The stack once its three brokers hold every queue."""
-    held.until_ready()
-    until("three brokers hold every queue", lambda: brokers.are_whole(held), 120)
+    brokers.until_whole(held)
     return held
 
 
@@ -53,13 +38,12 @@ def trio(held: Stack) -> Stack:
     ],
 )
 def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.Loss, trio: Stack) -> None:
-    leader = brokers.leading(trio, "hcs.default")
+    leader = brokers.leader(trio)
     with trio.under_load():
         print(f"    hit {leader}")
-        fault(trio, leader)
-        until(f"{leader} is said to be down", lambda: brokers.is_named(trio, leader), 30)
-        until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 180)
-        trio.until_ready()
+        with fault(trio, leader):
+            until(f"{leader} is said to be down", lambda: brokers.is_named(trio, leader), 30)
+        brokers.until_whole(trio)
 
 
 @on_demand
@@ -77,7 +61,7 @@ def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> 
     with trio.under_load():
         trio.patch({"queue": {"resources": {"requests": {"cpu": "31m"}}}})
         until("all three are rolled", rolled, 240)
-        until("three brokers hold every queue again", lambda: brokers.are_whole(trio), 120)
+        brokers.until_whole(trio)
     assert min(ready) == 2, "there was a moment without two brokers"
 
 

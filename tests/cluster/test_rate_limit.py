@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.cluster.conftest import Stack, resource
-from tests.cluster.kubectl import Kubectl, until
+from tests.cluster.conftest import Stack
+from tests.cluster.kubectl import until
 
 pytestmark = pytest.mark.cluster
 
@@ -31,13 +30,13 @@ print(json.dumps(seen))
 
 
 @pytest.fixture(scope="module")
-def limited(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+def limited(small: Stack) -> Stack:
     """A stack whose clients may send 20 requests and then one each 10 s: a bucket that two pods shared would still be
     empty when the second one comes.
     """
     limit = {"enabled": True, "capacity": CAPACITY, "refillPerSecond": 0.1, "key": "ip", "trustedProxies": []}
-    module_namespace.apply(resource("limited", {"gateway": {"rateLimit": limit}}))
-    return reach(module_namespace, "limited")
+    small.become({"gateway": {"rateLimit": limit}})
+    return small
 
 
 def test_two_pods_have_a_bucket_each_and_a_forged_header_buys_nothing(limited: Stack) -> None:

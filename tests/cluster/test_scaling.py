@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.cluster.conftest import SINK, STUB, Stack, resource
-from tests.cluster.kubectl import Kubectl, until
+from tests.cluster.conftest import SINK, STUB, Stack
+from tests.cluster.kubectl import until
 from tests.cluster.load import post_all, read_keys
 from tests.cluster.outside import ABOUT
 from tests.cluster.watching import watched
@@ -19,9 +18,8 @@ from tests.cluster.watching import watched
 pytestmark = pytest.mark.cluster
 
 MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exceed
-FEW, MANY = 1500, 6000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and three times as many
+FEW, MANY = 1500, 4000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and far more
 RATE = 100  # reads a second
-SECOND = "scaled-replica-0-1"  # the second reader's pod
 ORDERS = 2000
 # By digest, which tells the read API's own statement from the looks that every service takes at each reader.
 PRODUCT_READS = """
@@ -37,7 +35,7 @@ with over_socket("/run/mysqld/mysqld.sock") as session:
 
 
 @pytest.fixture(scope="module")
-def scaled(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
+def scaled(small: Stack) -> Stack:
     """A stack with low targets and short windows."""
     spec: dict[str, Any] = {
         "cache": {"maxMemory": "4Mi"},
@@ -54,15 +52,15 @@ def scaled(module_namespace: Kubectl, reach: Callable[[Kubectl, str], Stack]) ->
             },
         },
     }
-    module_namespace.apply(resource("scaled", spec))
-    return reach(module_namespace, "scaled")
+    small.become(spec)
+    return small
 
 
 def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     path = asyncio.run(_products(scaled, 0, FEW))
     asyncio.run(read_keys(scaled.gateway, path, keys=FEW, rate=RATE, seconds=15))
     before = _misses(scaled)
-    scaled.kubectl.delete("pod", "scaled-cache-0")
+    scaled.kubectl.delete("pod", f"{scaled.name}-cache-0")
     asyncio.run(read_keys(scaled.gateway, path, keys=FEW, rate=RATE, seconds=45))
     missed = _misses(scaled) - before
     assert missed > FEW / 2, f"only {missed:.0f} reads missed: the cache was not cold"
@@ -88,21 +86,22 @@ def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scal
         assert not workers.killed(), "a busy worker was killed"
     assert not _uneven(_charges(ids), ids), "not charged exactly once"
     assert not _uneven(_mails(ids), ids), "not confirmed by exactly one mail"
-    reasons = [event["message"] for event in scaled.kubectl.events("scaled") if event["reason"].startswith("Scaled")]
+    reasons = [event["message"] for event in scaled.kubectl.events(scaled.name) if event["reason"].startswith("Scaled")]
     assert any("backlog" in reason for reason in reasons), reasons
     assert _redelivered(scaled) == redelivered, "a worker went with tasks in its hands"
 
 
 def test_reads_over_more_keys_than_the_cache_holds_add_a_reader_that_goes_again(scaled: Stack) -> None:
     path = asyncio.run(_products(scaled, FEW, MANY))
+    second = f"{scaled.name}-replica-0-1"
     started = time.monotonic()
 
     def both_serve() -> bool:
-        return _readers_read(scaled) == 2 and _product_reads(scaled, SECOND) > 0
+        return _readers_read(scaled) == 2 and _product_reads(scaled, second) > 0
 
     asyncio.run(read_keys(scaled.gateway, path, keys=MANY, rate=RATE, seconds=240, until=both_serve))
     assert _readers_read(scaled) == 2, scaled.resource()["status"]["readReplicas"]
-    assert _product_reads(scaled, SECOND) > 0, "the second reader answered no read of a product"
+    assert _product_reads(scaled, second) > 0, "the second reader answered no read of a product"
     print(f"    the second reader took reads after {time.monotonic() - started:.0f} s")
     reasons = _reader_moves(scaled)
     assert any("misses/s" in reason for reason in reasons), reasons

@@ -17,9 +17,13 @@ _FULL_FOR = 20.0  # seconds
 
 @contextmanager
 def lost(stack: Stack, pod: str) -> Iterator[None]:
-    """Its files are gone, and its mysqld with them."""
-    in_node(nodes.of(stack, pod), "find", _folder(stack, pod), "-mindepth", "1", "-delete")
+    """Its files are gone at once, and its mysqld with them: one whose files went one by one would stall first."""
+    node, folder = nodes.of(stack, pod), _folder(stack, pod)
+    in_node(node, "mkdir", _ASIDE)
+    aside = ("-exec", "mv", f"--target-directory={_ASIDE}", "{}", "+")
+    in_node(node, "find", folder, "-mindepth", "1", "-maxdepth", "1", *aside)
     stack.kubectl.signal_container(pod, "mysqld")
+    in_node(node, "rm", "--recursive", _ASIDE)
     yield
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.runtime.benches import KEY, Bench
+from tests.unit.runtime.trios import restarted, with_trio
 
 from hcs_operator.kube.errors import Failed, Refused
 from hcs_operator.kube.port import Ref
@@ -95,6 +96,40 @@ async def test_one_that_is_deleted_is_made_again_and_one_event_says_so(bench: Be
     assert len(_healed(bench)) == 1, "told once"
 
 
+@pytest.mark.parametrize(("kind", "name"), MADE)
+async def test_one_that_is_deleted_while_no_operator_runs_is_told_too_where_what_runs_shows_that_it_was_there(
+    bench: Bench, tmp_path: Path, kind: str, name: str
+) -> None:
+    trio = await with_trio(bench)
+    mounting(bench, "shop-database", "shop-cache", "shop-queue", "shop-tokens", "shop-db-tls")
+    it = Ref(kind, "shop", name)
+    await bench.cluster.delete(it, bench.cluster.objects[it]["metadata"]["uid"])
+    again = restarted(bench, Bench(tmp_path), trio)
+    await again.look(times=2)
+    assert _healed(again) == [f"{kind} {name} was deleted and is made again"]
+
+
+async def test_a_restarted_operator_tells_of_nothing_of_which_nothing_shows_that_it_was_there(
+    bench: Bench, tmp_path: Path
+) -> None:
+    trio, it = await with_trio(bench), Ref("Secret", "shop", "shop-cache")
+    mounting(bench, "shop-cache", phase="Pending")
+    await bench.cluster.delete(it, bench.cluster.objects[it]["metadata"]["uid"])
+    again = restarted(bench, Bench(tmp_path), trio)
+    await again.look(times=2)
+    assert it in again.cluster.objects
+    assert _healed(again) == []
+
+
+async def test_pods_that_an_earlier_stack_has_left_say_nothing_of_this_ones_secrets(bench: Bench) -> None:
+    bench.pod("db", "StatefulSet", "shop-db-0")
+    mounting(bench, "shop-database", "shop-db-tls")
+    bench.stack({})
+    await bench.look(times=3)
+    assert Ref("Secret", "shop", "shop-database") in bench.cluster.objects
+    assert _healed(bench) == []
+
+
 async def test_a_stack_made_again_between_two_looks_heals_nothing(bench: Bench) -> None:
     bench.stack({})
     await bench.look(times=3)
@@ -113,6 +148,13 @@ async def test_a_renewal_by_date_heals_nothing(bench: Bench) -> None:
     bench.now += DUE
     await bench.look(times=2)
     assert _healed(bench) == []
+
+
+def mounting(bench: Bench, *secrets: str, phase: str = "Running") -> None:
+    """Have a member's pod mount these Secrets, or wait for them."""
+    pod = bench.cluster.objects[Ref("Pod", "shop", "shop-db-0-0")]
+    volumes = [{"name": name, "secret": {"secretName": name}} for name in secrets]
+    bench.cluster.put({**pod, "spec": {"volumes": volumes}, "status": {**pod["status"], "phase": phase}})
 
 
 def _healed(bench: Bench) -> list[str]:

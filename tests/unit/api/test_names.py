@@ -15,7 +15,7 @@ STACKS = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 # Names that are made of what the operator appends are the ones that could meet.
 TRICKY = (
     st.lists(
-        st.sampled_from(["a", "db", "0", "api", "read", "write", "primary", "cache", "ca", "tls", "replica"]),
+        st.sampled_from(["a", "db", "0", "api", "read", "write", "primary", "cache", "ca", "tls", "replica", "limits"]),
         min_size=1,
         max_size=4,
     )
@@ -25,7 +25,7 @@ TRICKY = (
 
 
 def names_of(name: str) -> set[tuple[str, str]]:
-    of_stack = stack(name=name)
+    of_stack = stack({"gateway": {"rateLimit": {"scope": "global"}}}, name=name)
     documents = [item.document for item in desired(of_stack, context())]
     made = {("Secret", secret) for secret in secrets(of_stack)}
     made |= {("Secret", of_stack.names.authority), ("Secret", of_stack.names.database_tls)}

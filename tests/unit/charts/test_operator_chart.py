@@ -109,6 +109,7 @@ def test_the_operator_may_do_what_it_does_with_each_kind() -> None:
         ("apps", "statefulsets/scale", "patch"),
         ("", "pods", "patch"),
         ("", "pods", "delete"),
+        ("", "pods/eviction", "create"),
         ("", "events", "create"),
         ("", "events", "list"),
         ("", "events", "list"),
@@ -122,6 +123,7 @@ def test_the_operator_may_not_do_what_it_never_does() -> None:
     assert not [rule for rule in granted if "*" in rule]
     assert not [rule for rule in granted if rule[1] in {"pods/exec", "nodes", "secrets/*", "clusterroles"}]
     assert ("highconcurrency.dev", "highconcurrencystacks", "patch") not in granted, "the user's spec is never written"
+    assert {verb for group, resource, verb in granted if resource == "pods/eviction"} == {"create"}
     assert {verb for group, resource, verb in granted if resource == "persistentvolumeclaims"} == {
         "get",
         "list",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.apiserver.control_plane import until
 
-from hcs_operator.kube.errors import Conflict
+from hcs_operator.kube.errors import BudgetSpent, Conflict
 from hcs_operator.kube.port import Kube, Ref
 
 
@@ -28,6 +28,17 @@ def deployment(namespace: str, **spec: Any) -> dict[str, Any]:
         "metadata": {"name": "a", "namespace": namespace},
         "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template, **spec},
     }
+
+
+async def serving(kube: Kube, namespace: str) -> dict[str, Any]:
+    """A pod that runs and is ready, as budgets protect no other; on no node, so nobody is waited for when it goes."""
+    metadata: dict[str, Any] = {"name": "a", "namespace": namespace, "labels": {"app": "a"}}
+    head = {"apiVersion": "v1", "kind": "Pod"}
+    container = {"name": "main", "image": "a:1"}
+    await kube.apply({**head, "metadata": metadata, "spec": {"containers": [container]}})
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    named = {"name": "a", "namespace": namespace}
+    return await kube.apply({**head, "metadata": named, "status": status}, subresource="status")
 
 
 class KubeContract:
@@ -110,6 +121,27 @@ class KubeContract:
 
     async def test_deleting_what_is_gone_is_fine(self, kube: Kube, namespace: str) -> None:
         await kube.delete(Ref("ConfigMap", namespace, "nobody"), "any")
+
+    async def test_an_eviction_hits_only_the_pod_with_that_uid(self, kube: Kube, namespace: str) -> None:
+        ref, made = Ref("Pod", namespace, "a"), await serving(kube, namespace)
+        with pytest.raises(Conflict):
+            await kube.evict(ref, "somebody-else")
+        await kube.evict(ref, made["metadata"]["uid"])
+        assert await kube.get(ref) is None
+
+    async def test_evicting_what_is_gone_is_fine(self, kube: Kube, namespace: str) -> None:
+        await kube.evict(Ref("Pod", namespace, "nobody"), "any")
+
+    async def test_a_budget_that_is_used_up_lets_no_pod_go(self, kube: Kube, namespace: str) -> None:
+        made = await serving(kube, namespace)
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}
+        metadata = {"name": "only-one", "namespace": namespace}
+        await kube.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec})
+        with pytest.raises(BudgetSpent, match="only-one"):
+            await kube.evict(Ref("Pod", namespace, "a"), made["metadata"]["uid"])
+        found = await kube.get(Ref("Pod", namespace, "a"))
+        assert found is not None
+        assert "deletionTimestamp" not in found["metadata"]
 
     async def test_an_orphan_outlives_its_owner_and_is_owned_no_more(self, kube: Kube, namespace: str) -> None:
         ref = Ref("Deployment", namespace, "a")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.unit.queue.broker import PlayedBroker
 
-from hcs_services.queue.publisher import NotAccepted, Publisher
+from hcs_services.queue.publisher import NotAccepted, Publisher, SilenceCheck
 from hcs_services.queue.session import Broker
 
 pytestmark = pytest.mark.unit
@@ -16,9 +16,9 @@ NOWHERE = Broker("amqp://nowhere", lambda: "")
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[tuple[Publisher, PlayedBroker]]:
+async def running(silence_check: SilenceCheck | None = None) -> AsyncIterator[tuple[Publisher, PlayedBroker]]:
     broker = PlayedBroker()
-    publisher = Publisher(NOWHERE, "test", open_session=broker.open)
+    publisher = Publisher(NOWHERE, "test", open_session=broker.open, silence_check=silence_check)
     task = asyncio.create_task(publisher.run())
     try:
         yield publisher, broker
@@ -37,6 +37,16 @@ async def published(
         while not (broker.sessions and len(broker.channel.published) == count):  # noqa: ASYNC110 - a played broker has no event to wait on
             await asyncio.sleep(0)
     return tasks
+
+
+async def confirmed_on_the_next(publisher: Publisher, broker: PlayedBroker) -> None:
+    """A publish that goes out on a second connection and is confirmed there."""
+    again = asyncio.create_task(publisher.publish("hcs.default", b"again"))
+    async with asyncio.timeout(5):
+        while len(broker.sessions) < 2 or not broker.channel.published:  # noqa: ASYNC110 - a played broker has no event to wait on
+            await asyncio.sleep(0.01)
+    broker.channel.confirm(1)
+    await again
 
 
 async def test_a_publish_returns_only_after_its_own_confirm() -> None:
@@ -89,12 +99,60 @@ async def test_a_lost_connection_fails_what_is_in_flight_and_the_next_one_works(
         broker.sessions[0].hang_up()
         with pytest.raises(NotAccepted, match="lost"):
             await task
-        again = asyncio.create_task(publisher.publish("hcs.default", b"again"))
-        async with asyncio.timeout(5):
-            while len(broker.sessions) < 2 or not broker.channel.published:  # noqa: ASYNC110 - a played broker has no event to wait on
-                await asyncio.sleep(0.01)
-        broker.channel.confirm(1)
-        await again
+        await confirmed_on_the_next(publisher, broker)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_channel_whose_publishes_are_never_confirmed_is_replaced() -> None:
+    clock = Clock()
+    async with running(SilenceCheck(0.001, 5.0, clock)) as (publisher, broker):
+        (task,) = await published(publisher, broker, 1)
+        clock.now += 5.1
+        with pytest.raises(NotAccepted, match="lost before the confirm"):
+            await task
+        await confirmed_on_the_next(publisher, broker)
+
+
+async def test_a_queue_that_confirms_does_not_hide_one_that_is_silent() -> None:
+    clock = Clock()
+    async with running(SilenceCheck(0.001, 5.0, clock)) as (publisher, broker):
+        (silent,) = await published(publisher, broker, 1)
+        clock.now += 3
+        other = asyncio.create_task(publisher.publish("hcs.bulk", b""))
+        await asyncio.sleep(0.01)
+        broker.channel.confirm(2)
+        await other
+        clock.now += 2.1
+        with pytest.raises(NotAccepted, match="lost before the confirm"):
+            await silent
+
+
+@pytest.mark.parametrize("why", ["confirmed", "idle", "alarm"])
+async def test_a_channel_is_kept_while_it_confirms_is_not_used_or_is_under_an_alarm(why: str) -> None:
+    clock = Clock()
+    async with running(SilenceCheck(0.001, 5.0, clock)) as (publisher, broker):
+        tasks = await published(publisher, broker, 2)
+        clock.now += 3
+        if why == "alarm":
+            broker.sessions[0].blocked = True
+        else:
+            broker.channel.confirm(1)
+        if why == "idle":
+            broker.channel.confirm(2)
+        await asyncio.sleep(0.01)
+        clock.now += 4
+        await asyncio.sleep(0.02)
+        assert len(broker.sessions) == 1
+        broker.channel.confirm(2, multiple=True)
+        await asyncio.gather(*tasks)
 
 
 async def test_a_broker_under_alarm_is_not_asked() -> None:

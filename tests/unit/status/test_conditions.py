@@ -126,6 +126,19 @@ def test_a_pod_may_be_without_a_node_for_a_moment_but_not_for_long() -> None:
     assert "spec.cache.resources" in verdicts(outlook(snapshot(pods=old)))["Stalled"].message
 
 
+def test_without_what_counts_limits_for_all_the_stack_is_ready_and_says_what_is_missing() -> None:
+    spec = {"gateway": {"rateLimit": {"scope": "global"}}}
+    found = verdicts(outlook(snapshot()), spec)
+    assert found["Ready"].holds
+    assert "limits 0/0: Missing" in found["Reconciling"].message
+    image = (*snapshot().pods, pod("limits", Reason("ErrImagePull", "container redis ..."), ready=False))
+    assert "spec.images.redis" in verdicts(outlook(snapshot(pods=image)), spec)["Stalled"].message
+    homeless = (*snapshot().pods, pod("limits", Reason("Unschedulable", "pod p has no node"), ready=False))
+    told = verdicts(outlook(snapshot(pods=homeless)), spec)["Stalled"].message
+    assert "make room, or change spec.template" in told
+    assert "resources" not in told
+
+
 QUOTA = 'pods "shop-gateway-1" is forbidden: exceeded quota: small'
 
 
