@@ -119,7 +119,14 @@ def down() -> None:
 
 
 def remove_ours() -> None:
-    """Removes our cluster, private daemon, networks and kubeconfig; a cluster of the user's is not looked at."""
+    """Removes our cluster, private daemon, networks and kubeconfig, no other make beside it; a cluster of the user's is
+    not looked at.
+    """
+    with one_at_a_time():
+        _remove_ours()
+
+
+def _remove_ours() -> None:
     theirs = Docker()
     if not places.RUN.exists() and not places.KUBECONFIG.exists():
         say("nothing of ours runs on this machine")
@@ -136,7 +143,7 @@ def remove_ours() -> None:
 def clean() -> None:
     """`down`, and the cache goes too: the next `make up` builds everything anew."""
     down()
-    with step(f"removing {places.CACHE}"):
+    with one_at_a_time(), step(f"removing {places.CACHE}"):
         shutil.rmtree(places.CACHE, ignore_errors=True)
 
 
@@ -148,7 +155,6 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "down": down,
     "clean": clean,
 }
-_ALONE = {"down", "clean"}  # the others hold the lock only while they build and load
 
 
 def main(arguments: list[str]) -> None:
@@ -157,11 +163,7 @@ def main(arguments: list[str]) -> None:
         die(f"one of {', '.join(COMMANDS)} is wanted")
     command = arguments[0]
     try:
-        if command in _ALONE:
-            with one_at_a_time():
-                COMMANDS[command]()
-        else:
-            COMMANDS[command]()
+        COMMANDS[command]()
     except (CommandFailed, Refusal) as error:
         hint = "\n`make logs` collects what the cluster says" if command == "up" and places.KUBECONFIG.exists() else ""
         die(f"make {command}: {error}{hint}")

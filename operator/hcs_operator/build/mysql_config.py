@@ -105,10 +105,21 @@ if [ ! -d /var/lib/mysql/data ]; then
   wait $!
   mv /var/lib/mysql/new /var/lib/mysql/data
 fi
-rm -f /run/mysqld/stopping
-exec env --block-signal=TERM \\
-  mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
-  --loose-group-replication-local-address="$POD_FQDN:3306"
+# A server that was killed leaves its process's number beside its socket: a probe that has it now would end the start.
+rm -f /run/mysqld/stopping /run/mysqld/mysqld.sock.lock
+# A server that has cloned and one that is told to RESTART end with 16, and their parent starts them again: the kubelet
+# would wait before it does, longer each time. 143 is no server's end: a signal ended the wait.
+code=16
+while [ "$code" = 16 ]; do
+  env --block-signal=TERM MYSQLD_PARENT_PID=$$ \\
+    mysqld --defaults-file=/etc/hcs/mysql/my.cnf --server-id="$id" --report-host="$POD_FQDN" \\
+    --loose-group-replication-local-address="$POD_FQDN:3306" &
+  server=$!
+  trap 'kill -TERM "$server" || exit 143' TERM
+  code=143
+  while [ "$code" = 143 ]; do code=0; wait "$server" || code=$?; done
+done
+exit "$code"
 """
 
 # Leaving the group comes before SIGTERM: a primary that is stopped under writes hangs for a minute in a commit that can

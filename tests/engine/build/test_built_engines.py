@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.engine.conftest import EngineImages
 from tests.engine.containers import Container, Engines, until
-from tests.engine.mysql_servers import NAMESPACE, MysqldMaker
+from tests.engine.mysql_servers import NAMESPACE, Mysqld, MysqldMaker
 
 from hcs_operator.api.spec import Stack, StackSpec
 from hcs_operator.build import Context, desired
@@ -69,6 +69,11 @@ def files(workload: str) -> dict[str, str]:
     return found
 
 
+def begun(server: Mysqld) -> int:
+    """How often mysqld has begun to serve in this container."""
+    return server.container.logs(1000).count("mysqld: ready for connections")
+
+
 @pytest.mark.parametrize(
     ("workload", "number", "recovery"), [("built-db-0", 100, "OFF"), ("built-replica-0", 1000, "ON")]
 )
@@ -104,9 +109,13 @@ def test_mysqld_starts_with_its_settings_and_finds_its_data_again(
     server.container.start()
     server.until_answers()
     assert server.ask("SELECT @@server_uuid AS uuid") == uuid
+    started, before = server.container.state["StartedAt"], begun(server)
+    server.run("RESTART")
+    until("it begins once more", lambda: begun(server) > before, 60)
+    assert server.container.state["StartedAt"] == started, "its container ended: a kubelet waits with the next one"
     server.container.kill()
     server.container.start()
-    until("mysqld begins", lambda: server.container.run("cat", "/proc/1/comm").text == "mysqld\n", 30, every=0.01)
+    until("mysqld begins", lambda: "mysqld\n" in server.container.run("sh", "-c", "cat /proc/*/comm").text, 30, every=0.01)
     server.container.stop()
     assert server.container.state["ExitCode"] == 0, "it was told before it took signals, and must have heard it"
 
