@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from typing import Any
 
@@ -174,7 +174,7 @@ async def test_the_redis_of_limits_lets_gateways_take_from_buckets_and_do_nothin
 
 
 @pytest.fixture(scope="module")
-def broker(engines: Engines, engine_images: EngineImages) -> Container:
+def broker(engines: Engines, engine_images: EngineImages) -> Iterator[Container]:
     host = f"built-queue.{NAMESPACE}"
     container = engines.start(
         engine_images.rabbitmq,
@@ -186,7 +186,8 @@ def broker(engines: Engines, engine_images: EngineImages) -> Container:
         aliases=[f"built-queue-0.{host}", host],
     )
     until("rabbitmq answers", lambda: management(container, "/api/overview")[0] == 200, 90)
-    return container
+    yield container
+    container.remove()
 
 
 def management(

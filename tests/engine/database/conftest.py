@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def new_trial(mysqld: MysqldMaker) -> Iterator[Callable[[], Trial]]:
-    """Makes databases that have no pod yet; ends their agents with the module."""
+    """Makes databases that have no pod yet; ends their pods with the module."""
     made: list[tuple[Trial, Path]] = []
 
     def make() -> Trial:

@@ -278,6 +278,7 @@ class Trial:
     def close(self) -> None:
         for pod in self.pods.values():
             self.stop_agent(pod)
+            pod.container.remove()
         self.port.close()
 
 
