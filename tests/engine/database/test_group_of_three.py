@@ -1,8 +1,11 @@
-"""A group of three on real MySQL: grown from one, shrunk again, and what it takes without losing an acknowledged write."""
+"""A group of three on real MySQL: grown from one, shrunk again, and what it takes without losing an acknowledged write;
+how its members join again once the replication password was rotated, and what a member's row lets it do.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,17 +23,22 @@ from tests.engine.database.group import (
     same_everywhere,
     wants,
 )
-from tests.engine.database.trial import Trial
+from tests.engine.database.trial import Pod, Trial
 
+from hcs_operator.agent.accounts import REPLICATION, discard
 from hcs_operator.build.mysql_config import LEAVE
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.steps import HandOver
+from hcs_operator.mysql import facts
 from hcs_operator.mysql.errors import DatabaseError
-from hcs_operator.mysql.session import over_tls
+from hcs_operator.mysql.session import opened, over_socket, over_tls
 
 pytestmark = pytest.mark.engine
 
 ROW = "SELECT solo_uuid IS NULL AS open FROM hcs_meta.member_group"
+STORED = (
+    "SELECT User_password AS password FROM mysql.slave_master_info WHERE Channel_name = 'group_replication_recovery'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +218,44 @@ def test_a_request_hands_over_once_and_a_later_failover_stands(trio: Trial) -> N
     assert leader(trio) is follower is not other
     trio.wishes = replace(trio.wishes, promote="")
     check(trio, acknowledged)
+
+
+def changing(pod: Pod) -> bool:
+    with over_socket(str(pod.server.socket)) as session:
+        return facts.group(session).changing
+
+
+def test_each_member_joins_the_others_with_the_rotated_password(trio: Trial) -> None:
+    new = "changed-" + os.urandom(8).hex()
+    trio.set_password("repl-password", new)
+    until(
+        "each member has the new password",
+        lambda: all(pod.server.ask(STORED) == [{"password": new}] for pod in members(trio)),
+        30,
+    )
+
+
+def test_a_member_that_falls_out_later_joins_again_without_a_restart_and_its_start_is_seen(trio: Trial) -> None:
+    fallen = next(pod for pod in members(trio) if pod is not leader(trio))
+    for sql, _ in discard(frozenset({REPLICATION})):
+        leader(trio).server.run(sql)
+    seen: set[bool] = set()
+    fallen.server.run("STOP GROUP_REPLICATION")
+
+    def joined() -> bool:
+        seen.add(changing(fallen))
+        return all_online(trio)
+
+    until("it joins again by itself", joined, 60)
+    assert seen == {True, False}
+
+
+def test_a_row_lets_only_the_very_server_that_was_alone_bootstrap_and_no_copy_of_its_data(trio: Trial) -> None:
+    pod = next(pod for pod in members(trio) if pod is not leader(trio))
+    found = []
+    with over_socket(str(pod.server.socket)) as session, opened(session):
+        session.run("SET SESSION sql_log_bin = 0")
+        for uuid in ("@@server_uuid", "UUID()", "NULL"):
+            session.run(f"UPDATE hcs_meta.member_group SET solo_uuid = {uuid} WHERE id = 1")
+            found.append(facts.member_group(session))
+    assert [(row.solo, row.open) for row in found if row] == [(True, False), (False, False), (False, True)]
