@@ -126,7 +126,8 @@ class LimitedHttpProtocol(CycleProtocol):
                     self._introduce_the_body()
             except httptools.HttpParserError as error:
                 cause = error.__context__
-                self._refuse(cause if isinstance(cause, Problem) else _malformed())
+                # whose traceback leads back to this frame: the connection would wait for the collector
+                self._refuse(cause.with_traceback(None) if isinstance(cause, Problem) else _malformed())
                 return
             else:
                 return
