@@ -1,7 +1,8 @@
 """Measures the services beside others: `python3 -m hack.bench [gateway|reads|misses|orders|tasks …]`.
 
 It runs in the `bench` image, beside engines as the engine tests do, and leaves its figures in .artifacts/bench. They
-go on into benchmarks/services/results and docs/performance.md only if the machine had nothing else to do.
+go on into benchmarks/services/results and docs/performance.md only if the run was a whole one, on a machine that had
+nothing else to do.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from pathlib import Path
 
 from benchmarks.services.measurement import Result
 from benchmarks.services.report import plot, with_table
+from benchmarks.services.rounds import ROUNDS, SECONDS
 from hack import engine
 from hack.cluster import choice, images, places
 from hack.cluster.console import Refusal, die, say
 from hack.cluster.docker import CommandFailed
 from hack.cluster.lock import one_at_a_time
+from hack.fitness import unfit
 
-QUIET = 1.5
-"""The load average of the last minute from which on figures are of no use: other work had both cores."""
 _RESULTS = places.ROOT / "benchmarks" / "services" / "results"
 _PAGE = places.ROOT / "docs" / "performance.md"
-_PASSED_ON = ("BENCH_ROUNDS", "BENCH_SECONDS")
+_DEFAULTS = {"BENCH_ROUNDS": ROUNDS, "BENCH_SECONDS": SECONDS}
 
 
 def main(arguments: list[str]) -> int:
@@ -35,8 +36,8 @@ def main(arguments: list[str]) -> int:
     code = _run(arguments, measured, load)
     if code:
         return code
-    if load >= QUIET:
-        say(f"the load average was {load:.2f} when this began, and is to be below {QUIET}: nothing is published")
+    if reason := unfit(load, os.environ, _DEFAULTS):
+        say(f"{reason}: nothing is published")
         return 0
     publish(measured, _RESULTS, _PAGE)
     say(f"written: {_RESULTS.relative_to(places.ROOT)}, {_PAGE.relative_to(places.ROOT)}")
@@ -60,7 +61,7 @@ def _run(arguments: list[str], measured: Path, load: float) -> int:
         official = choice.docker_only().official
         image = images.ours(runner.docker, images.BENCH, official=official, arguments={"TEST_IMAGE": runner.test})
     environment = {"BENCH_RESULTS": "/results", "BENCH_LOAD": f"{load:.2f}"}
-    environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {name: os.environ[name] for name in _DEFAULTS if name in os.environ}
     options = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
     # Access logs go to memory: no contender waits for a disk.
     options += ["--volume", f"{measured}:/results", "--tmpfs", "/tmp"]

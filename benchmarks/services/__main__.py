@@ -15,11 +15,8 @@ from pathlib import Path
 from benchmarks.services import gateway, misses, orders, reads, tasks
 from benchmarks.services.engines import Beside, beside
 from benchmarks.services.report import table
-from benchmarks.services.rounds import Comparison, measure
+from benchmarks.services.rounds import ROUNDS, SECONDS, Comparison, measure
 from benchmarks.services.stage import Stage, stage
-
-ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 5)
-SECONDS = float(os.environ.get("BENCH_SECONDS") or 3)
 
 GROUPS: dict[str, Callable[[Stage, Beside], Iterator[Comparison]]] = {
     "gateway": lambda stage, _: gateway.comparisons(stage),
@@ -36,13 +33,15 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"error: no such rows: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}", file=sys.stderr)
         return 2
+    rounds = int(os.environ.get("BENCH_ROUNDS") or ROUNDS)
+    seconds = float(os.environ.get("BENCH_SECONDS") or SECONDS)
     folder = Path(os.environ["BENCH_RESULTS"])
     conditions = {"load before": os.environ["BENCH_LOAD"], "python": sys.version.split()[0], **_versions()}
     with beside() as engines:
         for name in names or GROUPS:
             with stage() as servers:
                 for comparison in GROUPS[name](servers, engines):
-                    result = measure(comparison, ROUNDS, SECONDS, conditions)
+                    result = measure(comparison, rounds, seconds, conditions)
                     (folder / f"{comparison.name}.json").write_text(result.to_json())
                     print(table([result]), flush=True)
     return 0

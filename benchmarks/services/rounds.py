@@ -9,6 +9,8 @@ from statistics import median
 
 from benchmarks.services.measurement import Result, Sample, Series
 
+ROUNDS, SECONDS = 5, 3.0
+"""Turns of each contender and the length of each, unless BENCH_ROUNDS and BENCH_SECONDS say otherwise."""
 WARM_UP_SECONDS = 1.0
 SHARE = 0.7
 """Of the highest rate: what a service that is sized well has to do at its busiest."""

@@ -54,6 +54,27 @@ def test_a_busy_machines_figures_stay_among_the_artifacts_and_the_reason_is_said
     assert "load average was 1.50" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("shortened", ["BENCH_ROUNDS", "BENCH_SECONDS"])
+def test_a_short_runs_figures_stay_among_the_artifacts_and_the_reason_is_said(
+    page: Path, shortened: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0.0, 0.0))
+    monkeypatch.setenv(shortened, "1")
+    assert bench.main([]) == 0
+    assert list((page.parent / "results").iterdir()) == []
+    assert f"no whole run: {shortened} was 1" in capsys.readouterr().out
+
+
+def test_a_run_that_is_told_the_length_it_has_anyway_is_a_whole_one(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0.0, 0.0))
+    monkeypatch.setenv("BENCH_ROUNDS", "5")
+    monkeypatch.setenv("BENCH_SECONDS", "")
+    bench.main([])
+    assert "| Row | product |" in page.read_text()
+
+
 def test_figures_that_were_published_before_stay_on_the_page(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0.0, 0.0))
     older = Result("another", "Another", RESULT.series, {})
