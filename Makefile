@@ -23,13 +23,15 @@ clean: ## down, and remove the cache
 up images status logs down clean:
 	@$(PYTHON) -m hack.cluster $@
 
-.PHONY: test chaos bench generate lock
+.PHONY: test chaos bench soak generate lock
 test: ## lint, unit, engine, API server and cluster tests; ARGS="unit engine" runs only those
 	@$(PYTHON) -m hack.test $(ARGS)
 chaos: ## every fault RUNS=20 times under load, or FAULTS="one;another" of docs/reliability.md, which it writes
 	@HCS_CHAOS_RUNS=$(or $(RUNS),20) HCS_CHAOS_FAULTS="$(FAULTS)" $(PYTHON) -m hack.test chaos
 bench: ## the services beside what they are compared with; ARGS="gateway" measures only that; writes docs/performance.md
 	@$(PYTHON) -m hack.bench $(ARGS)
+soak: ## 20 minutes of mixed load; no service's memory or file descriptors may grow; writes docs/soak.md
+	@$(PYTHON) -m hack.soak
 generate: ## write crds/, the chart's copy, docs/metrics.md and docs/reference.md anew
 	@$(PYTHON) -m hack.generate
 lock: ## cut requirements/*.lock from pyproject.toml

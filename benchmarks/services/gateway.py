@@ -45,7 +45,7 @@ def _upstream(stage: Stage) -> Server:
 
 def _product(stage: Stage, upstream: int) -> Server:
     file = stage.folder / "gateway.json"
-    file.write_text(peers.product(REFERENCE_ROUTES, upstream))
+    file.write_text(peers.product(REFERENCE_ROUTES, dict.fromkeys(peers.upstreams(REFERENCE_ROUTES), upstream)))
     return stage.product("gateway", {"GATEWAY_CONFIG": str(file)})
 
 

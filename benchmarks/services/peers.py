@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hcs_operator.api.routes import Route
@@ -41,11 +41,11 @@ http {{
 """
 
 
-def product(routes: Sequence[Route], port: int) -> str:
-    """The gateway's configuration, as the operator writes it."""
+def product(routes: Sequence[Route], ports: Mapping[str, int]) -> str:
+    """The gateway's configuration, as the operator writes it; `ports` by upstream."""
     return json.dumps(
         {
-            "upstreams": {name: {"host": "127.0.0.1", "port": port} for name in _upstreams(routes)},
+            "upstreams": {name: {"host": "127.0.0.1", "port": ports[name]} for name in upstreams(routes)},
             "routes": [{**route.model_dump(by_alias=True), "methods": list(route.methods)} for route in routes],
             "rateLimit": {"capacity": PLENTY, "refillPerSecond": PLENTY},
         }
@@ -76,7 +76,7 @@ backend clients
 def haproxy(routes: Sequence[Route], port: int, to: int) -> str:
     """HAProxy's configuration. Its breaker is `observe layer7` with an error limit."""
     server = f"server one 127.0.0.1:{to} check inter 2s observe layer7 error-limit 50 on-error mark-down"
-    backends = [f"backend {name}\n  {server}" for name in _upstreams(routes)]
+    backends = [f"backend {name}\n  {server}" for name in upstreams(routes)]
     frontend = [
         "frontend in",
         f"bind 127.0.0.1:{port}",
@@ -116,7 +116,7 @@ def envoy(routes: Sequence[Route], port: int, to: int, log: str) -> str:
         "address": _address(port),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
-    clusters = [_cluster(name, to) for name in _upstreams(routes)]
+    clusters = [_cluster(name, to) for name in upstreams(routes)]
     return json.dumps({"static_resources": {"listeners": [listener], "clusters": clusters}})
 
 
@@ -180,5 +180,6 @@ def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _upstreams(routes: Sequence[Route]) -> list[str]:
+def upstreams(routes: Sequence[Route]) -> list[str]:
+    """The names of the tiers that routes lead to."""
     return sorted({route.upstream for route in routes})

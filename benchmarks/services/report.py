@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from benchmarks.services.measurement import Result, Series, Spread
 from hack.dot_plot import dot_plot
+from hack.marked import with_marked
 
 BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
 HEAD = (
@@ -18,17 +19,9 @@ TAIL = 5.0
 """The most that p99 ÷ p50 should be at the share of the highest rate."""
 
 
-class NoMarkers(ValueError):
-    """The page has no place for the table."""
-
-
 def with_table(page: str, results: Iterable[Result]) -> str:
-    """The page with the table between its markers, and nothing else changed. Raises NoMarkers."""
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        raise NoMarkers(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{table(results)}{END}{after}"
+    """The page with the table between its markers. Raises NoMarkers."""
+    return with_marked(page, BEGIN, END, table(results))
 
 
 def table(results: Iterable[Result]) -> str:

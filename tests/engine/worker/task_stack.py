@@ -57,9 +57,13 @@ def _answers(url: str) -> bool:
 
 @dataclass
 class TaskStack:
-    """Starts the processes over the engines that `environment(tier)` reaches; `close` ends what is left."""
+    """Starts the processes over the engines that `environment(tier)` reaches; `close` ends what is left.
+
+    `output` is where their logs go, as for Popen; None: where this process prints.
+    """
 
     environment: Callable[[str], dict[str, str]]
+    output: int | None = None
     processes: list[Process] = field(default_factory=list)
     workers: list[Process] = field(default_factory=list)
     sink: Process | None = None
@@ -103,9 +107,8 @@ class TaskStack:
         ports = {name: free_port() for name in names}
         variables = {name: str(port) for name, port in ports.items()}
         path = os.pathsep.join(str(ROOT / folder) for folder in ("services", "examples"))
-        popen = subprocess.Popen(
-            [sys.executable, "-m", *module], env=os.environ | environment | variables | {"PYTHONPATH": path}
-        )
+        environ = os.environ | environment | variables | {"PYTHONPATH": path}
+        popen = subprocess.Popen([sys.executable, "-m", *module], env=environ, stdout=self.output)
         process = Process(popen, {name.removesuffix("_PORT").lower(): port for name, port in ports.items()})
         self.processes.append(process)
         return process

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from benchmarks.services.measurement import Result, Sample, Series, Spread
-from benchmarks.services.report import BEGIN, END, NoMarkers, plot, table, with_table
+from benchmarks.services.report import BEGIN, END, plot, table, with_table
+from hack.marked import NoMarkers
 
 pytestmark = pytest.mark.unit
 

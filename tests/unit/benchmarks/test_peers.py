@@ -15,10 +15,11 @@ pytestmark = pytest.mark.unit
 
 
 def test_the_products_configuration_is_one_that_it_takes_with_every_route_and_its_limit_on() -> None:
-    config = GatewayConfig.model_validate_json(peers.product(REFERENCE_ROUTES, 8000))
+    ports = {"read-api": 8000, "write-api": 8001, "async-api": 8002}
+    config = GatewayConfig.model_validate_json(peers.product(REFERENCE_ROUTES, ports))
     assert [route.path for route in config.routes] == [route.path for route in REFERENCE_ROUTES]
     assert config.rate_limit.enabled
-    assert {each.port for each in config.upstreams.values()} == {8000}
+    assert {name: each.port for name, each in config.upstreams.items()} == ports
 
 
 def test_envoy_has_every_route_by_method_and_path() -> None:
