@@ -115,7 +115,9 @@ def test_mysqld_starts_with_its_settings_and_finds_its_data_again(
     assert server.container.state["StartedAt"] == started, "its container ended: a kubelet waits with the next one"
     server.container.kill()
     server.container.start()
-    until("mysqld begins", lambda: "mysqld\n" in server.container.run("sh", "-c", "cat /proc/*/comm").text, 30, every=0.01)
+    until(
+        "mysqld begins", lambda: "mysqld\n" in server.container.run("sh", "-c", "cat /proc/*/comm").text, 30, every=0.01
+    )
     server.container.stop()
     assert server.container.state["ExitCode"] == 0, "it was told before it took signals, and must have heard it"
 
