@@ -43,6 +43,8 @@ class Member:
     mark: Mark | None = None
     executed: Rows = field(default_factory=dict)
     received: Rows = field(default_factory=dict)
+    purged: set[int] = field(default_factory=set)
+    """Of which of them no binary log is left here."""
     pod: bool = True
     pods: int = 0
     """How many it has had."""
@@ -83,6 +85,9 @@ class Engine:
         self.writes = 0
         self.lost_volumes, self.fallen = 0, 0
         self.clock = 0.0
+
+    def at(self, name: str) -> Member:
+        return self.members[name]
 
     def connected(self, one: Member, other: Member) -> bool:
         return one is other or (one.runs and other.runs and (one.name in self.cut) == (other.name in self.cut))
@@ -153,13 +158,13 @@ class Engine:
         self._end(name)
 
     def _end(self, name: str) -> None:
-        member = self.members[name]
+        member = self.at(name)
         if member.donor:
             self.lose(name, counts=False)
         member.runs, member.donor, member.agent = False, None, Memory()
 
     def start(self, name: str) -> None:
-        member = self.members[name]
+        member = self.at(name)
         if member.pod and not member.runs:
             member.runs = True
             member.leave()
@@ -173,10 +178,10 @@ class Engine:
 
     def stop(self, name: str, *, gone: bool) -> None:
         """A pod is deleted with grace: it hands over, leaves, and its volume is kept."""
-        self._leave(self.members[name])
+        self._leave(self.at(name))
         self._end(name)
-        self.members[name].pod = not gone
-        self.members[name].pods += 1
+        self.at(name).pod = not gone
+        self.at(name).pods += 1
 
     def _leave(self, member: Member) -> None:
         others = [it for it in self.quorum(member) if it is not member and it.state == "ONLINE"]

@@ -5,9 +5,10 @@ What the decisions ask for is done to it; what they must never bring about is ch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from tests.unit.database.group_engine import NAMES, Engine, Mark, Member, Rows, View
+from tests.unit.database.group_engine import NAMES, Engine, Mark, Member, View
 from tests.unit.database.views import EMPTY
 
 from hcs_operator.agent.decide import Bootstrap, Join, Leave, Local, Others, Started, begun, decide
@@ -101,7 +102,11 @@ class World(Engine):
         donor, member.donor = member.donor, None
         if donor is None or donor.mark is None or not self.connected(member, donor):
             return
-        member.mark, member.executed, member.received = replace(donor.mark), dict(donor.executed), {}
+        self._copy(member, donor, donor.mark)
+
+    def _copy(self, member: Member, donor: Member, mark: Mark) -> None:
+        member.mark, member.executed, member.received = replace(mark), dict(donor.executed), {}
+        member.purged = set(donor.executed)
 
     def row(self, member: Member) -> MemberGroup | None:
         mark = member.mark
@@ -113,7 +118,8 @@ class World(Engine):
             return None
         return replace(
             EMPTY, server_uuid=member.uuid, super_read_only=member.told.role != "PRIMARY", member_group=self.row(member),
-            gtid_executed=self._gtids(member.executed), received=self._gtids(member.received), group=member.told,
+            gtid_executed=self._gtids(member.executed), gtid_purged=self._gtids(member.purged),
+            received=self._gtids(member.received), group=member.told,
             clone=CloneState("In Progress", "", None) if member.donor else None,
         )  # fmt: skip
 
@@ -131,7 +137,7 @@ class World(Engine):
             case HandOver():
                 self._hand_over(self._at(step.leader.name), step.uuid)
             case Clone():
-                self._clone(self._at(step.recipient.name), self._at(step.donor.name), step.executed)
+                self._clone(self._at(step.recipient.name), self._at(step.donor.name), step)
             case _:
                 raise AssertionError(f"nothing strayed here: {step}")
 
@@ -165,20 +171,22 @@ class World(Engine):
         self._elect(leader.view, successor)
         self.tell(leader.view)
 
-    def _clone(self, member: Member, donor: Member, executed: GtidSet) -> None:
-        if (
-            member.state != "OFFLINE"
-            or GtidSet.parse(self._gtids(member.executed)) != executed
-            or set(member.executed) - set(donor.executed)
-        ):
+    def _clone(self, member: Member, donor: Member, step: Clone) -> None:
+        own = self.gtids(member)
+        if member.state != "OFFLINE" or own != step.executed or own - self.gtids(donor) - step.given_up:
             raise NotDone
         assert member.view is None, "opened to writes, though the engine clones over nobody who is in a group"
         member.donor = donor
 
     def _at(self, name: str) -> Member:
-        if self.members[name].leaving or not self.members[name].runs or name in self.unheard:
+        found = self.at(name)
+        if found.leaving or not found.runs or name in self.unheard:
             raise NotDone
-        return self.members[name]
+        return found
 
-    def _gtids(self, rows: Rows) -> str:
+    def gtids(self, member: Member) -> GtidSet:
+        """What it has executed, as it would say."""
+        return GtidSet.parse(self._gtids(member.executed))
+
+    def _gtids(self, rows: Iterable[int]) -> str:
         return f"{self.group}:" + ":".join(map(str, sorted(rows))) if rows else ""

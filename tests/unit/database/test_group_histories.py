@@ -15,11 +15,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.database.group_engine import Member
 from tests.unit.database.group_world import NAMES, NotDone, World
 from tests.unit.database.views import NOW, member, view
 
 from hcs_operator.act.carry_out import BEGUN_WITHIN
-from hcs_operator.api.database import TEMPLATE_HASH
+from hcs_operator.api.database import TEMPLATE_HASH, DatabaseView
 from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.membership import pods_wanted
 from hcs_operator.decide.database.operations import Operation
@@ -61,22 +62,19 @@ class GroupHistories(RuleBasedStateMachine):
         self.wanted = wanted
         self.it_is_quiet()
 
-    def look(self) -> DatabasePlan:
+    def seen(self) -> DatabaseView:
         there = [self.world.members[name] for name in NAMES if self.world.members[name].pod]
-        seen = view(
-            *(
-                member(
-                    self.world.facts(it.name),
-                    NAMES.index(it.name),
-                    ready=it.runs,
-                    uid=it.pod_uid,
-                    annotations={TEMPLATE_HASH: "new" if self.templates[it.name] == self.template else "old"},
-                )
-                for it in there
-            ),
+        return view(
+            *(member(self.world.facts(it.name), NAMES.index(it.name), **self.of_pod(it)) for it in there),
             members_wanted=self.wanted,
         )
-        return plan(seen, previous=self.status, journal=self.journal, now=NOW + self.world.clock)
+
+    def of_pod(self, it: Member) -> dict[str, Any]:
+        template = "new" if self.templates[it.name] == self.template else "old"
+        return {"ready": it.runs, "uid": it.pod_uid, "annotations": {TEMPLATE_HASH: template}}
+
+    def look(self) -> DatabasePlan:
+        return plan(self.seen(), previous=self.status, journal=self.journal, now=NOW + self.world.clock)
 
     def do(self, step: Step, *, fresh: bool, safely: bool = True) -> None:
         """Raises NotDone. What a late one has read at the API server before its SQL says nothing of now."""
@@ -89,7 +87,7 @@ class GroupHistories(RuleBasedStateMachine):
                 if self.prompt:
                     self.pods_follow(safely=safely)
             case Recreate():
-                if self.world.members[step.pod].pod_uid != step.uid:
+                if self.world.at(step.pod).pod_uid != step.uid:
                     raise NotDone
                 self.remove(step.pod, gone=False, safely=safely)
                 self.templates[step.pod] = self.template
@@ -213,8 +211,7 @@ class GroupHistories(RuleBasedStateMachine):
         self.world.cut, self.world.unheard = set(), set()
         made = self.look()
         for _ in range(60):
-            for name in NAMES:
-                self.world.start(name)
+            self.all_go_on()
             self.the_operator_works(4)
             self.world.agents()
             self.world.commit()
@@ -223,6 +220,10 @@ class GroupHistories(RuleBasedStateMachine):
             if self.at_rest(made):
                 return
         assert self.world.lost_volumes and made.problem and made.problem.word in BEYOND_US, (made.waiting, made.journal)
+
+    def all_go_on(self) -> None:
+        for name in NAMES:
+            self.world.start(name)
 
     def at_rest(self, made: DatabasePlan) -> bool:
         online = [it.name for it in self.world.members.values() if it.runs and it.told.state == "ONLINE"]
@@ -241,7 +242,7 @@ class GroupHistories(RuleBasedStateMachine):
         self.it_is_quiet()
 
 
-GroupHistories.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+GroupHistories.TestCase.settings = settings(max_examples=90, stateful_step_count=25, deadline=None)
 TestGroupHistories = GroupHistories.TestCase
 
 

@@ -16,9 +16,9 @@ from tests.unit.database.group_engine import Member
 from tests.unit.database.group_world import NAMES, NotDone, World
 from tests.unit.database.test_group_histories import GroupHistories
 
-from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan
+from hcs_operator.decide.database.steps import Clone
 
 pytestmark = pytest.mark.unit
 
@@ -36,8 +36,8 @@ class Counted(World):
         super()._bootstrap(member)
         self.done[f"bootstrap by {member.name}"] += 1
 
-    def _clone(self, member: Member, donor: Member, executed: GtidSet) -> None:
-        super()._clone(member, donor, executed)
+    def _clone(self, member: Member, donor: Member, step: Clone) -> None:
+        super()._clone(member, donor, step)
         self.done[f"copy to {member.name}"] += 1
 
     def stop(self, name: str, *, gone: bool) -> None:

@@ -131,6 +131,12 @@ def test_of_two_the_one_with_all_that_the_other_has_is_chosen() -> None:
     assert [it["name"] for it in step.loss["history"]] == [FIRST, THIRD]
 
 
+def test_what_somebody_wrote_at_a_reader_stands_in_no_requests_way() -> None:
+    own = "99999999-9999-5999-8999-999999999999:1"
+    written_to = reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-10,{own}"))
+    assert steps(asked(member(down(10)), lost(1), lost(2), written_to)) == [Claim]
+
+
 def test_an_epoch_is_above_any_that_was_seen() -> None:
     ahead = down(10, member_group=MemberGroup(GROUP, 4, solo=False, open=True))
     (step,) = asked(member(ahead), lost(1), lost(2)).steps

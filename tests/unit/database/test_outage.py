@@ -192,6 +192,13 @@ def test_where_every_choice_would_lose_something_nothing_is_done(instances: list
     assert made.problem.word == word
 
 
+def test_what_somebody_wrote_at_a_reader_keeps_no_group_down() -> None:
+    own = "99999999-9999-5999-8999-999999999999:1"
+    there = [member(down(10)), member(down(10), 1), member(down(10), 2)]
+    written_to = reader(replace(FOLLOWING, gtid_executed=f"{GROUP}:1-10,{own}"))
+    assert planned(*there, written_to).steps == planned(*there).steps != ()
+
+
 def test_volumes_of_a_group_that_a_stack_finds_are_all_recorded() -> None:
     seen = view(member(down(10)), member(down(12), 1), member(down(9), 2), members_wanted=3)
     (step,) = plan(seen, previous={}, journal=None, now=NOW).steps

@@ -77,7 +77,7 @@ def _rebuild(it: InstanceView, facts: Facts, errant: GtidSet, policy: Policy, do
     saved_in = _export(it, facts, errant, view, policy.now)
     if saved_in is None:
         return Care("Exporting", f"{why}; they are exported", export, operation_of(it))
-    if any(uuid == policy.group_name for uuid, _ in errant.intervals):
+    if errant.of(policy.group_name):
         return Care("Diverged", f"{why}, which the group has lost", problem=_lost(it, errant, saved_in))
     if facts.group.changing or facts.group.state == "ERROR":
         return Care("Exporting", f"{why}; its agent has it leave the group first", operation=operation_of(it))

@@ -52,6 +52,10 @@ class GtidSet:
         }
         return GtidSet({source: intervals for source, intervals in left.items() if intervals})
 
+    def of(self, uuid: str) -> "GtidSet":
+        """Return those that this source gave their numbers, a server or a group."""
+        return GtidSet({source: intervals for source, intervals in self.intervals.items() if source[0] == uuid})
+
     def __len__(self) -> int:
         return sum(last - first + 1 for intervals in self.intervals.values() for first, last in intervals)
 

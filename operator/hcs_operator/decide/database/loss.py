@@ -197,7 +197,7 @@ def _not_fit(
             return f"{name} sees {group.online} of {group.total} members ONLINE, so one that is named is alive"
         if facts.member_group and facts.member_group.solo:
             return f"{name} is alone in its group by its own record, and takes it up by itself"
-    more = more_at_a_reader(view, best) if best else diverged(remaining)
+    more = more_at_a_reader(view, best, claim) if best else diverged(remaining)
     return more.message if more else None
 
 

@@ -4,8 +4,9 @@ Each recorded member has to answer first, and each pod of a member that exists: 
 acknowledged write. What was received counts like what was executed, since a START applies it. The member whose set
 contains all others' is marked, under a new epoch in the claim, and its own agent bootstraps the group. No one is asked.
 
-Where two hold what the other lacks, where a volume is gone, or where a reader has more than any member, nothing is
-done but telling: every choice would lose something.
+Where two hold what the other lacks, where a volume is gone, or where a reader has more of the group's transactions than
+any member, nothing is done but telling: every choice would lose something. What somebody wrote at a reader itself keeps
+no group down.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, A
     if under_way := _under_way(members):
         return Finding(waiting=under_way, operation=leaving(view.of(Role.MEMBER), journal))
     best = superset(members, claim["seed"])
-    problem = _unfit(view, members, claim) or (more_at_a_reader(view, best) if best else diverged(members))
+    problem = _unfit(view, members, claim) or (more_at_a_reader(view, best, claim) if best else diverged(members))
     if problem is not None or best is None:
         return Finding(waiting=problem, problem=problem)
     return _recover(view, members, best, claim, journal, now)
@@ -135,12 +136,12 @@ def diverged(members: Answered) -> Reason:
     )
 
 
-def more_at_a_reader(view: DatabaseView, best: InstanceView) -> Reason | None:
-    """Tell of a reader that holds what the best member lacks: it may be the only copy."""
+def more_at_a_reader(view: DatabaseView, best: InstanceView, claim: Mapping[str, Any]) -> Reason | None:
+    """Tell of a reader that holds what the group committed and the best member lacks: it may be the only copy."""
     assert best.facts is not None
     own = held(best.facts)
     for reader in view.of(Role.READER):
-        if reader.facts and (more := GtidSet.parse(reader.facts.gtid_executed) - own):
+        if reader.facts and (more := GtidSet.parse(reader.facts.gtid_executed).of(claim["groupName"]) - own):
             words = (
                 f"The reader {reader.instance.name} holds transactions that no member has ({more}): a member has lost "
                 "acknowledged writes. Restore its volume, or delete the reader's volume claim and pod to do without "
