@@ -230,6 +230,17 @@ async def test_a_commit_of_unknown_outcome_is_settled_by_each_key_that_wrote(rig
     assert REPEATS.labels("outcome-unknown")._value.get() == before + 1
 
 
+@pytest.mark.parametrize(("number", "settling"), [(3100, True), (3231, False)])
+async def test_a_group_that_is_too_large_is_split_once_into_its_orders(rig: Rig, number: int, settling: bool) -> None:
+    rig.member.answers["COMMIT"] = MysqlError(number, "refused by a primary that goes on leading")
+
+    answers = await rig.place(("k1", "book", 1), ("k2", "gift", 1))
+
+    assert [answer.body for answer in answers if isinstance(answer, Answer)] == [b"alone"] * 2
+    assert rig.unit.alone == [("k1", settling), ("k2", settling)]
+    assert rig.member.statements.count("COMMIT") == 1
+
+
 async def test_without_time_the_answer_is_a_504_and_no_transaction(rig: Rig) -> None:
     request_context.set_deadline(time.monotonic() - 1)
 

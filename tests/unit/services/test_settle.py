@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import Counter
 from tests.unit.services.played_mysql import Group, Member, MysqlError
 
 from hcs_services import request_context
-from hcs_services.database import members, settle
+from hcs_services.database import line, members, settle
 from hcs_services.database.connection import Connection
 from hcs_services.database.errors import (
     DatabaseUnavailable,
@@ -130,6 +132,43 @@ async def test_a_primary_that_refuses_twice_and_goes_on_leading_finds_it_too_lar
     with pytest.raises(TransactionTooLarge):
         await run_keyed(pool, work)
     assert work.settling == [False, True]
+
+
+@pytest.mark.parametrize("number", [3100, 3231])
+async def test_of_works_that_are_too_large_together_only_the_one_that_is_so_alone_fails(
+    group: Group, pool: PrimaryPool, number: int
+) -> None:
+    member, splits = group.members["a"], Counter("split", "Groups that came to nothing.", registry=None)
+
+    def refuse_three_rows() -> None:
+        transaction = member.statements[len(member.statements) - member.statements[::-1].index("BEGIN") :]
+        refused = MysqlError(number, "the limit is two rows")
+        member.answers["COMMIT"] = refused if transaction.count("ROW") > 2 else None
+
+    async def write(connection: Connection, rows: int) -> int:
+        for _ in range(rows):
+            await connection.execute("ROW")
+        return rows
+
+    async def transact(together: line.Group[int, int]) -> Awaitable[None]:
+        async with pool.transaction() as connection:
+            together.writers.update(together.board())
+            for seat in together.commit_to():
+                await write(connection, seat.item)
+        raise AssertionError("committed")
+
+    async def alone(rows: int, *, settling: bool) -> int:
+        return (await run_keyed(pool, lambda connection, _: write(connection, rows), settling=settling)).value
+
+    member.at_commit = refuse_three_rows
+    together = line.Line[int, int](transact, size=64, abreast=1, wait=60, splits=splits)
+    sent_on = await asyncio.gather(*(together.join(rows) for rows in (1, 3)))
+    small, large = (it for it in sent_on if isinstance(it, line.Alone))
+
+    assert await alone(1, settling=small.settling) == 1
+    with pytest.raises(TransactionTooLarge):
+        await alone(3, settling=large.settling)
+    assert (splits._value.get(), member.commits) == (1, 1)
 
 
 async def test_a_primary_that_refuses_and_leads_no_more_leaves_it_unknown(group: Group, pool: PrimaryPool) -> None:
