@@ -92,7 +92,8 @@ class Rig:
         )
         unit: Any = self.unit
         pool = PrimaryPool(group.addresses, connect, size=2)
-        self.desk = OrderDesk(pool, unit, service, Settings(), clock=lambda: NOW)
+        patient = Settings(order_group_wait_ms=60_000)  # on a loaded machine a second group would go beside the first
+        self.desk = OrderDesk(pool, unit, service, patient, clock=lambda: NOW)
 
     async def place(self, *wanted: tuple[str, str, int]) -> list[Answer | BaseException]:
         """(key, product, quantity) each; all at once."""
