@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 
 import aiohttp
 
@@ -26,13 +27,20 @@ from hcs_operator.runtime.queue import KeyedQueue
 from hcs_operator.runtime.reconcile import Reconciler
 
 
-def compose(config: Config, kube: Kube, database: DatabasePort, queue: QueuePort, services: ServicePort) -> Process:
-    """Put a process together over these ports; tests bring their own."""
+def compose(
+    config: Config,
+    kube: Kube,
+    database: DatabasePort,
+    queue: QueuePort,
+    services: ServicePort,
+    clock: Callable[[], float] = time.time,
+) -> Process:
+    """Put a process together over these ports and a clock of Unix seconds; tests bring their own."""
     store, metrics = WatchStore(), Metrics()
     domain = config.cluster_domain
     reconciler = Reconciler(
         eyes=Eyes(kube, store, queue, services, domain, Warnings(kube), database),
-        hands=Hands(kube, store, database, services, domain, time.time),
+        hands=Hands(kube, store, database, services, domain, clock),
         release=Release(config.images.model_dump(), domain, config.lease_namespace),
         metrics=metrics,
     )

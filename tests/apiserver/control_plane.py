@@ -17,6 +17,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.ports import free_port
+from tests.slack import SLACK
 
 START_LIMIT = 90.0
 CONTROLLERS = (
@@ -101,7 +102,10 @@ class ControlPlane:
             "clusters": [
                 {
                     "name": "test",
-                    "cluster": {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True},
+                    "cluster": {
+                        "server": f"https://127.0.0.1:{self.port}",
+                        "certificate-authority": str(self.folder / "certs" / "apiserver.crt"),
+                    },
                 }
             ],
             "users": [{"name": user, "user": {"token": f"{user}-{self.token}"}}],
@@ -147,9 +151,7 @@ class ControlPlane:
             f"--service-account-private-key-file={self.folder / 'sa.key'}",
             f"--controllers={','.join(CONTROLLERS)}",
             "--leader-elect=false",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={free_port()}",
-            f"--cert-dir={self.folder / 'controller-certs'}",
+            "--secure-port=0",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
             "--v=0",
@@ -178,9 +180,14 @@ class ControlPlane:
         raise AssertionError(f"the API server was not ready in {START_LIMIT} s; see the logs in {self.folder}")
 
 
+class Late(AssertionError):
+    """Something did not become true in its time."""
+
+
 async def until(condition: Callable[[], Awaitable[object]], seconds: float, what: str) -> None:
-    """Poll a coroutine function until it returns something true; fail in words at the deadline."""
-    deadline = time.monotonic() + seconds
+    """Poll until something true is returned; raise Late in words once `seconds` × SLACK have passed."""
+    deadline = time.monotonic() + seconds * SLACK
     while not await condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.1)
+        if time.monotonic() > deadline:
+            raise Late(f"not within {seconds:g} s × {SLACK:g}: {what}")
+        await asyncio.sleep(0.15)

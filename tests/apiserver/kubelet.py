@@ -33,7 +33,7 @@ class Kubelet:
     async def _run(self) -> None:
         while True:
             with suppress(KubeError):
-                for pod in (await self.kube.list("Pod", self.namespace)).items:
+                for pod in (await self.kube.list("Pod", self.namespace, fields="status.phase=Pending")).items:
                     with suppress(KubeError):
                         await self._play(pod)
             await asyncio.sleep(EVERY)
@@ -41,15 +41,11 @@ class Kubelet:
     async def _play(self, pod: dict[str, Any]) -> None:
         if pod["metadata"].get("deletionTimestamp"):
             return
-        status = self._status(pod)
-        phase = (pod.get("status") or {}).get("phase")
-        if status is None or (phase == status["phase"] and phase != "Pending"):
-            return
         metadata = {name: pod["metadata"][name] for name in ("name", "namespace", "uid")}
-        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": self._status(pod)}
         await self.kube.apply(document, manager="kubelet", subresource="status")
 
-    def _status(self, pod: dict[str, Any]) -> dict[str, Any] | None:
+    def _status(self, pod: dict[str, Any]) -> dict[str, Any]:
         containers = [container["name"] for container in pod["spec"]["containers"]]
         broken = self.broken(pod)
         if broken:

@@ -2,6 +2,8 @@
 
 HCS_TEST_WORLD names the engines' state. With HCS_TEST_KILL_AFTER=k the process dies, as by kill -9, right after its
 k-th write to the API server other than the Lease's.
+
+Processes are forks of one that has imported all of it: to import it takes longer than to make most of a stack.
 """
 
 import asyncio
@@ -9,9 +11,15 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Mapping
+from functools import cache
+from multiprocessing import forkserver, get_context
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.apiserver.played_engines import PlayedDatabase, PlayedQueue, PlayedServices, World
 
 from hcs_operator.__main__ import compose
@@ -63,11 +71,32 @@ async def main() -> int:
     world = World(Path(os.environ["HCS_TEST_WORLD"]))
     kube = Mortal(await aio.configuration(config.kubeconfig), int(os.environ.get("HCS_TEST_KILL_AFTER", "0")))
     try:
-        process = compose(config, kube, PlayedDatabase(world), PlayedQueue(world), PlayedServices(world))
+        process = compose(config, kube, PlayedDatabase(world), PlayedQueue(world), PlayedServices(world), world.now)
         return await process.run()
     finally:
         await kube.close()
 
 
-if __name__ == "__main__":
+def start(environment: Mapping[str, str], log: Path) -> BaseProcess:
+    """Start an operator with these variables besides ours, and what it says in a file."""
+    process = _forks().Process(target=_run, args=(environment, log))
+    process.start()
+    return process
+
+
+@cache
+def _forks() -> ForkServerContext:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
+    return context
+
+
+def _run(environment: Mapping[str, str], log: Path) -> None:
+    os.environ.update(environment)
+    with log.open("wb") as file:
+        for output in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), output.fileno())
     sys.exit(asyncio.run(main()))

@@ -17,7 +17,7 @@ EXECUTED = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa:1-100"
 
 
 class World:
-    """The state of everything behind the ports. Tests write to it while the operator reads."""
+    """The state of everything behind the ports, and their clock. Tests write to it while the operator reads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,6 +27,10 @@ class World:
     def read(self) -> dict[str, Any]:
         with self.change() as state:
             return dict(state)
+
+    def now(self) -> float:
+        """Unix seconds; a test that waits for nothing but a time to be over lets it pass by `ahead`."""
+        return time.time() + float(self.read().get("ahead", 0.0))
 
     @contextmanager
     def change(self) -> Iterator[dict[str, Any]]:
@@ -46,9 +50,10 @@ class PlayedDatabase:
         self.world = world
 
     async def examine(self, instance: Instance) -> Facts:
+        now = self.world.now()
         with self.world.change() as state:
             known = state.setdefault("instances", {}).setdefault(f"{instance.host}", {})
-            return _member(known) if instance.role is Role.MEMBER else _reader(known)
+            return _member(known, now) if instance.role is Role.MEMBER else _reader(known, now)
 
     async def perform(self, step: SqlStep) -> None:
         with self.world.change() as state:
@@ -70,7 +75,7 @@ class PlayedDatabase:
         raise NotExported(f"{step.instance.name} has nothing of its own here")
 
 
-def _member(known: dict[str, Any]) -> Facts:
+def _member(known: dict[str, Any], now: float) -> Facts:
     group = known.get("group_name")
     return Facts(
         server_uuid="a",
@@ -80,11 +85,11 @@ def _member(known: dict[str, Any]) -> Facts:
         gtid_purged="",
         member_group=MemberGroup(group, known["epoch"], solo=True) if group else None,
         group=GroupState("ONLINE", "PRIMARY", 1, 1) if group else GroupState("OFFLINE", "", 0, 0),
-        heartbeat=Heartbeat(time.time(), 0.1) if group else None,
+        heartbeat=Heartbeat(now, 0.1) if group else None,
     )
 
 
-def _reader(known: dict[str, Any]) -> Facts:
+def _reader(known: dict[str, Any], now: float) -> Facts:
     cloned, managed = known.get("cloned", False), known.get("managed", "")
     running = not known.get("stopped", False)
     channel = Channel("primary", "ON" if running else "OFF", running, managed, owned=True) if managed else None
@@ -97,7 +102,7 @@ def _reader(known: dict[str, Any]) -> Facts:
         member_group=MemberGroup(managed, 1, solo=False) if cloned else None,
         group=GroupState("OFFLINE", "", 0, 0),
         channel=channel,
-        heartbeat=Heartbeat(time.time(), 0.1) if cloned and running else None,
+        heartbeat=Heartbeat(now, 0.1) if cloned and running else None,
         clone=CloneState("Completed", "", 1.0) if cloned else None,
     )
 
@@ -113,11 +118,16 @@ class PlayedQueue:
         if known.get("down"):
             return Reason("QueueUnreachable", "the broker's management API does not answer")
         counters = {name: known.get(name, 0) for name in ("ready", "unacked", "published", "acked", "dead")}
-        return QueueFigures(**counters, at=time.time(), members=known.get("members", 1), online=known.get("members", 1))
+        return QueueFigures(
+            **counters, at=self.world.now(), members=known.get("members", 1), online=known.get("members", 1)
+        )
 
 
 class PlayedServices:
-    """Services whose selftests pass unless the test says otherwise; workers are idle unless they are named busy."""
+    """Services whose selftests pass unless the test says otherwise; workers are idle unless they are named busy.
+
+    So many hits and misses a second are read as `reads` has it, from its `since` on and up to its `until`.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -135,5 +145,6 @@ class PlayedServices:
         return True
 
     async def cache_counters(self, pod: str, ip: str) -> CacheCounters | None:
-        known = self.world.read().get("reads", {})
-        return CacheCounters(pod, known.get("hits", 0), known.get("misses", 0), time.time())
+        now, reads = self.world.now(), self.world.read().get("reads", {})
+        seconds = max(0.0, min(now, reads.get("until", now)) - reads.get("since", now))
+        return CacheCounters(pod, round(seconds * reads.get("hits", 0)), round(seconds * reads.get("misses", 0)), now)

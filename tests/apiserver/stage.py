@@ -1,15 +1,11 @@
 """What a test of the whole operator needs: processes of it, a namespace of its own, and looks at the objects it made."""
 
-import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,13 @@ from hcs_operator.kube.errors import Conflict, NotFound
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, PRUNED_KINDS, STACK_KIND
 
-from .control_plane import ControlPlane
+from . import operator_process
+from .control_plane import ControlPlane, Late, until
 from .played_engines import World
 
 ROOT = Path(__file__).parents[2]
+STEADY = {"workers": {"minReplicas": 1}}
+"""Of spec.autoscaling, for tests that count workers or their pods: idle ones go after a minute."""
 
 
 @dataclass
@@ -32,36 +31,41 @@ class Stage:
     kube: Client
     namespace: str
     folder: Path
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    processes: list[BaseProcess] = field(default_factory=list)
 
     @property
     def world(self) -> World:
         return World(self.folder / "world.json")
 
-    def operator(self, *, user: str = "operator", kill_after: int = 0, name: str = "") -> "subprocess.Popen[bytes]":
+    def operator(self, *, user: str = "operator", kill_after: int = 0, name: str = "operator") -> BaseProcess:
         """Start an operator process; a name of its own makes it another candidate for the lease."""
-        _ = self.world
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "operator")]),
+        environment = {
             "HCS_KUBECONFIG": str(self.plane.kubeconfig(user)),
             "HCS_NAMESPACES": self.namespace,
             "HCS_ADMIN_PORT": "0",
-            "HCS_TEST_WORLD": str(self.folder / "world.json"),
+            "HCS_TEST_WORLD": str(self.world.path),
             "HCS_TEST_KILL_AFTER": str(kill_after),
             "POD_NAMESPACE": self.namespace,
-            "POD_NAME": name or "operator",
+            "POD_NAME": name,
         }
-        log = (self.folder / f"operator-{len(self.processes)}.log").open("wb")
-        command = [sys.executable, "-m", "tests.apiserver.operator_process"]
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        process = operator_process.start(environment, self.folder / f"operator-{len(self.processes)}.log")
         self.processes.append(process)
         return process
+
+    async def ended(self, process: BaseProcess, code: int) -> None:
+        """Wait until an operator process has ended, with this exit code."""
+
+        async def gone() -> bool:
+            return not process.is_alive()
+
+        await self.until(gone, 40, f"the operator ends with {code}")
+        assert process.exitcode == code, self.logs()[-6000:]
 
     def end(self) -> None:
         """End them at once: nobody serves this namespace again."""
         for process in self.processes:
             process.kill()
-            process.wait(10)
+            process.join()
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("operator-*.log")))
@@ -95,12 +99,27 @@ class Stage:
         found = [entry for entry in status.get("conditions") or () if entry["type"] == kind]
         return found[0] if found else {"status": "Unknown", "reason": "", "message": ""}
 
+    async def until_reason(self, kind: str, reason: str, seconds: float, part: str = "") -> dict[str, str]:
+        """Wait until a condition has this reason, and this in its message; return it as it was then."""
+        found = {"": ""}
+
+        async def told() -> bool:
+            found.update(await self.condition(kind))
+            return found["reason"] == reason and part in found["message"]
+
+        await self.until(told, seconds, f"{kind} tells {reason} {part}".rstrip())
+        return found
+
+    async def told_of_workers(self, field: str) -> str:
+        """What the status tells of the workers; it is written after what the same look has done."""
+        return str(((await self.stack()).get("status") or {}).get("workers", {}).get(field, ""))
+
     async def ready(self, name: str = "shop", seconds: float = 40) -> None:
         """Wait until the stack is Ready and nothing moves any more."""
         await self.until(lambda: self.settled(name), seconds, f"{name} is Ready and settled")
 
     async def settled(self, name: str = "shop") -> bool:
-        assert any(process.poll() is None for process in self.processes), f"no operator runs\n{self.logs()[-6000:]}"
+        assert any(process.is_alive() for process in self.processes), f"no operator runs\n{self.logs()[-6000:]}"
         stack = await self.stack(name)
         status = stack.get("status") or {}
         words = {entry["type"]: entry["status"] for entry in status.get("conditions") or ()}
@@ -108,13 +127,13 @@ class Stage:
         return current and words.get("Ready") == "True" and words.get("Reconciling") == "False"
 
     async def until(self, condition: Callable[[], Awaitable[object]], seconds: float, what: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not await condition():
-            if time.monotonic() > deadline:
-                stack = await self.kube.get(Ref(STACK_KIND, self.namespace, "shop"))
-                told = json.dumps((stack or {}).get("status"), indent=1)
-                raise AssertionError(f"not within {seconds:g} s: {what}\n{told}\n{self.logs()[-6000:]}")
-            await asyncio.sleep(0.15)
+        """Poll as `control_plane.until` does; a failure carries the stack's status and the operators' last words."""
+        try:
+            await until(condition, seconds, what)
+        except Late as late:
+            stack = await self.get(STACK_KIND, "shop")
+            told = json.dumps((stack or {}).get("status"), indent=1)
+            raise Late(f"{late}\n{told}\n{self.logs()[-6000:]}") from None
 
     async def children(self, name: str = "shop") -> dict[str, dict[str, Any]]:
         """Return every object that the stack owns, as kind/name."""
@@ -150,7 +169,8 @@ class Stage:
     def writes(self, user: str = "operator") -> list[str]:
         """Return the writes of one user in this namespace so far, from the audit log."""
         ours = f"/namespaces/{self.namespace}/"
-        entries = [json.loads(line) for line in self.plane.audit_log.read_text().splitlines() if ours in line]
+        whole, _, _ = self.plane.audit_log.read_text().rpartition("\n")  # the last line may be half written
+        entries = [json.loads(line) for line in whole.splitlines() if ours in line]
         return [
             f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
             for entry in entries

@@ -18,7 +18,7 @@ from hcs_operator.kube.errors import Refused
 from .conftest import CRD
 from .stage import Stage
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.apiserver
 
 EXAMPLES = 40
 WRONG: st.SearchStrategy[Any] = st.sampled_from(
@@ -130,7 +130,7 @@ async def test_no_spec_crashes_the_operator_or_disturbs_a_neighbour(stage: Stage
         await stage.remove("HighConcurrencyStack", name)
     await asyncio.sleep(1)
     assert len(taken) >= EXAMPLES // 4, f"the API server took {len(taken)} of {EXAMPLES}: draw better"
-    assert process.poll() is None
+    assert process.is_alive()
     assert "look_broke" not in stage.logs()
     assert await _versions(stage, "neighbour") == before
     assert (await stage.condition("Ready", "neighbour"))["status"] == "True"

@@ -1,7 +1,6 @@
 """What is changed by hand is put right; what is no longer wanted goes; what is paused is left alone."""
 
 import asyncio
-import copy
 from typing import Any
 
 import pytest
@@ -9,21 +8,21 @@ import pytest
 from hcs_operator.kube.port import Ref
 
 from .kubelet import Kubelet
-from .stage import Stage
+from .stage import STEADY, Stage
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.apiserver
 
 
 async def test_deleted_children_come_back_with_an_event(stage: Stage) -> None:
     stage.operator()
     await stage.create()
     await stage.ready()
-    for kind, name in (("Deployment", "shop-gateway"), ("Service", "shop-primary"), ("ConfigMap", "shop-gateway")):
+    lost = (("Deployment", "shop-gateway"), ("Service", "shop-primary"), ("ConfigMap", "shop-gateway"))
+    for kind, name in lost:
         await stage.remove(kind, name)
 
     async def back() -> bool:
-        wanted = {"Deployment/shop-gateway", "Service/shop-primary", "ConfigMap/shop-gateway"}
-        return wanted <= set(await stage.children())
+        return all([await stage.get(kind, name) for kind, name in lost])
 
     await stage.until(back, 20, "the children are back")
     await stage.ready()
@@ -34,41 +33,41 @@ async def test_an_edited_child_is_put_right_and_the_event_says_what(stage: Stage
     stage.operator()
     await stage.create()
     await stage.ready()
-    service = await stage.get("Service", "shop-cache")
-    assert service is not None
-    service["spec"]["selector"]["app.kubernetes.io/component"] = "queue"
-    await stage.kube.replace(service)
+    key = "app.kubernetes.io/component"
+    await stage.change("Service", "shop-cache", lambda it: it["spec"]["selector"].update({key: "queue"}))
 
     async def right() -> bool:
         found = await stage.get("Service", "shop-cache")
-        return found is not None and found["spec"]["selector"]["app.kubernetes.io/component"] == "cache"
+        return found is not None and found["spec"]["selector"][key] == "cache"
 
     await stage.until(right, 20, "the selector is right again")
     await stage.ready()
     await stage.announced("Healed", "queue -> cache")
 
 
-@pytest.mark.parametrize(
-    ("kind", "field"), [("Service", "selector"), ("NetworkPolicy", "podSelector"), ("PodDisruptionBudget", "selector")]
-)
-async def test_a_label_added_to_a_selector_is_taken_away(stage: Stage, kind: str, field: str) -> None:
+async def test_a_label_added_to_a_selector_is_taken_away(stage: Stage) -> None:
     stage.operator()
     await stage.create()
     await stage.ready()
-    found = await stage.get(kind, "shop-gateway")
-    assert found is not None
-    before = copy.deepcopy(found["spec"][field])
-    chosen = found["spec"][field]
-    chosen.get("matchLabels", chosen)["x"] = "y"
-    await stage.kube.replace(found)
+    for kind, field in (("Service", "selector"), ("NetworkPolicy", "podSelector"), ("PodDisruptionBudget", "selector")):
+        found = await stage.get(kind, "shop-gateway")
+        assert found is not None
+        before = found["spec"][field]
 
-    async def right() -> bool:
-        live = await stage.get(kind, "shop-gateway")
-        return live is not None and live["spec"][field] == before
+        def spoil(live: dict[str, Any], field: str = field) -> None:
+            chosen = live["spec"][field]
+            chosen.get("matchLabels", chosen)["x"] = "y"
 
-    await stage.until(right, 20, "the selector is right again")
+        async def right(kind: str = kind, field: str = field, before: object = before) -> bool:
+            live = await stage.get(kind, "shop-gateway")
+            return live is not None and live["spec"][field] == before
+
+        await stage.change(kind, "shop-gateway", spoil)
+        await stage.until(right, 20, f"the selector of {kind} is right again")
+        await stage.announced("Healed", f"{kind} shop-gateway was changed and is put right")
     await stage.ready()
-    await stage.announced("Healed", "x y -> unset")
+    healed = [message for reason, message in await stage.events() if reason == "Healed"]
+    assert [message.partition("x y -> unset")[1:] for message in healed] == [("x y -> unset", "")] * 3
 
 
 async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage) -> None:
@@ -91,7 +90,7 @@ async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage)
     assert policies
 
     async def pruned() -> bool:
-        return not policies & set(await stage.children())
+        return not (await stage.kube.list("NetworkPolicy", stage.namespace)).items
 
     await stage.until(pruned, 20, "the policies are gone")
     await stage.ready()
@@ -101,7 +100,7 @@ async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(stage: Stage)
 
 async def test_a_paused_stack_is_reported_and_not_touched(stage: Stage) -> None:
     stage.operator()
-    await stage.create()
+    await stage.create(autoscaling=STEADY)
     await stage.ready()
     await stage.edit("shop", paused=True)
 
@@ -114,10 +113,10 @@ async def test_a_paused_stack_is_reported_and_not_touched(stage: Stage) -> None:
         world["queue"] = {"ready": 5000, "published": 5000}
 
     async def noticed() -> bool:
-        return (await stage.condition("Ready"))["status"] == "False"
+        ready, signal = await stage.condition("Ready"), await stage.told_of_workers("signal")
+        return (ready["status"], signal) == ("False", "5000")
 
     await stage.until(noticed, 20, "a paused stack is still looked at")
-    await asyncio.sleep(3)
     assert await stage.get("Deployment", "shop-gateway") is None
     worker = await stage.get("Deployment", "shop-worker")
     assert worker is not None
@@ -182,12 +181,8 @@ async def test_pods_that_the_namespaces_limits_refuse_are_named_with_the_limit(s
     stage.operator()
     await stage.create()
 
-    async def told() -> bool:
-        stalled = await stage.condition("Stalled")
-        return stalled["reason"] == "FailedCreate" and "cannot make its pods" in stalled["message"]
-
-    await stage.until(told, 60, "the refusal is told")
-    assert "1Mi" in (await stage.condition("Stalled"))["message"]
+    stalled = await stage.until_reason("Stalled", "FailedCreate", 60, "cannot make its pods")
+    assert "1Mi" in stalled["message"]
 
 
 def horizontal(stage: Stage, target: str) -> dict[str, Any]:
@@ -215,15 +210,12 @@ async def test_a_tier_that_another_scaler_targets_keeps_its_count_and_gets_it_ba
     await stage.ready()
     scaler = await stage.kube.create(horizontal(stage, "shop-gateway"))
 
-    async def told() -> bool:
-        return (await stage.condition("AutoscalingActive"))["reason"] == "ScalingConflict"
-
     async def count() -> int:
         found = await stage.get("Deployment", "shop-gateway")
         assert found is not None
         return int(found["spec"]["replicas"])
 
-    await stage.until(told, 20, "the conflict is told")
+    await stage.until_reason("AutoscalingActive", "ScalingConflict", 20)
     await stage.ready()
     assert await count() == 2
     await stage.kube.scale(Ref("Deployment", stage.namespace, "shop-gateway"), 3)
@@ -241,18 +233,19 @@ async def test_a_tier_that_another_scaler_targets_keeps_its_count_and_gets_it_ba
 
 async def test_an_outside_scaler_owns_its_workload(stage: Stage) -> None:
     stage.operator()
-    await stage.create()
+    await stage.create(autoscaling=STEADY)
     await stage.ready()
     scaler = horizontal(stage, "shop-worker")
     await stage.kube.create(scaler)
 
-    async def told() -> bool:
-        return (await stage.condition("AutoscalingActive"))["reason"] == "ScalingConflict"
-
-    await stage.until(told, 20, "the conflict is told")
+    await stage.until_reason("AutoscalingActive", "ScalingConflict", 20)
     with stage.world.change() as world:
         world["queue"] = {"ready": 5000, "published": 5000}
-    await asyncio.sleep(3)
-    worker = await stage.kube.get(Ref("Deployment", stage.namespace, "shop-worker"))
+
+    async def noticed() -> bool:
+        return await stage.told_of_workers("signal") == "5000"
+
+    await stage.until(noticed, 20, "the backlog is seen")
+    worker = await stage.get("Deployment", "shop-worker")
     assert worker is not None
     assert worker["spec"]["replicas"] == 1

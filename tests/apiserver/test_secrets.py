@@ -1,62 +1,62 @@
 """A Secret of the stack's own that is deleted: made again, told, and passed on to whoever mounts it."""
 
 import asyncio
-import json
-import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.kubectl import Kubectl, condition
 
 from hcs_operator.decide.renewal import RENEWED
-from hcs_operator.kube.resources import API_VERSION
+from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.pods import pod_view, seconds_of
 
 from .control_plane import binary
-from .stage import Stage
+from .stage import STEADY, Stage
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.apiserver
 
 
-@pytest.mark.parametrize("name", ["database", "cache", "queue", "tokens", "ca", "db-tls"])
-async def test_a_deleted_secret_of_the_stacks_own_is_made_again_and_status_and_an_event_say_so(
-    stage: Stage, name: str
-) -> None:
+async def test_a_deleted_secret_of_the_stacks_own_is_made_again_and_status_and_an_event_say_so(stage: Stage) -> None:
     stage.operator()
     await stage.create()
     await stage.ready()
-    secret, stack = await stage.get("Secret", f"shop-{name}"), await stage.stack()
-    assert secret is not None
-    await stage.remove("Secret", f"shop-{name}")
+    expected = []
+    for name in ("shop-database", "shop-cache", "shop-queue", "shop-tokens", "shop-ca", "shop-db-tls"):
+        since, secret = await stage.kube.list(STACK_KIND, stage.namespace), await stage.get("Secret", name)
+        assert secret is not None
+        await stage.remove("Secret", name)
 
-    async def back() -> bool:
-        found = await stage.get("Secret", f"shop-{name}")
-        return found is not None and found["metadata"]["uid"] != secret["metadata"]["uid"]
+        async def back(name: str = name, before: str = secret["metadata"]["uid"]) -> bool:
+            found = await stage.get("Secret", name)
+            return found is not None and found["metadata"]["uid"] != before
 
-    await stage.until(back, 20, "the Secret is back")
-    await stage.announced("Healed", f"Secret shop-{name} was deleted and is made again")
-    await stage.ready()
-    healed = [message for reason, message in await stage.events() if reason == "Healed"]
-    assert healed == [f"Secret shop-{name} was deleted and is made again"], "what is renewed with it was not deleted"
-    told = [f"{entry['reason']}: {entry['message']}" for entry in _reconciling(stage, stack)]
-    assert any(message.startswith(f"Applying: Secret shop-{name}: new") for message in told), told
+        await stage.until(back, 20, f"{name} is back")
+        expected.append(f"Secret {name} was deleted and is made again")
+        await stage.announced("Healed", expected[-1])
+        await stage.ready()
+        healed = [message for reason, message in await stage.events() if reason == "Healed"]
+        assert sorted(healed) == sorted(expected), "what is renewed with it was not deleted"
+        told = [
+            f"{it['reason']}: {it['message']}"
+            for it in _reconciling(stage, since.resource_version, await stage.stack())
+        ]
+        assert any(message.startswith(f"Applying: Secret {name}: new") for message in told), told
 
 
-def _reconciling(stage: Stage, since: dict[str, Any]) -> list[dict[str, Any]]:
-    """The condition Reconciling as each status since then had it; most last for one look only, which no poll sees."""
-    path = f"/apis/{API_VERSION}/namespaces/{stage.namespace}/highconcurrencystacks"
-    query = f"watch=true&timeoutSeconds=1&resourceVersion={since['metadata']['resourceVersion']}"
-    command = [binary("kubectl"), f"--kubeconfig={stage.plane.kubeconfig('player')}", "get", "--raw", f"{path}?{query}"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-    statuses = [json.loads(line)["object"]["status"] for line in shown.splitlines()]
-    return [entry for status in statuses for entry in status["conditions"] if entry["type"] == "Reconciling"]
+def _reconciling(stage: Stage, since: str, last: dict[str, Any]) -> list[dict[str, Any]]:
+    """The condition Reconciling as each status after that version had it, up to one that was read."""
+    place = f"/apis/{API_VERSION}/namespaces/{stage.namespace}/highconcurrencystacks"
+    kubectl = Kubectl(Path(binary("kubectl")), stage.plane.kubeconfig("player"))
+    return [condition(state, "Reconciling") for state in kubectl.history(place, since, last)]
 
 
 async def test_a_secret_made_anew_is_told_to_the_kubelets_of_the_pods_that_mount_it_and_restarts_none(
     stage: Stage,
 ) -> None:
     stage.operator()
-    await stage.create()
+    await stage.create(autoscaling=STEADY)
     await stage.ready()
     before = await _pods(stage)
     mounting = {name for name, pod in before.items() if "shop-database" in pod_view(pod).secrets}

@@ -9,7 +9,7 @@ import pytest
 from .kubelet import Kubelet
 from .stage import Stage
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.apiserver
 
 
 async def test_an_upgrade_brings_the_gateway_its_image_last(bare_stage: Stage) -> None:
@@ -24,21 +24,15 @@ async def test_an_upgrade_brings_the_gateway_its_image_last(bare_stage: Stage) -
         found = {name: await bare_stage.get("Deployment", f"shop-{name}") for name in names}
         return {it for it, live in found.items() if live and "next:2" in str(live["spec"]["template"])}
 
-    async def waits_for(reason: str) -> None:
-        async def told() -> bool:
-            return (await bare_stage.condition("Reconciling"))["reason"] == reason
-
-        await bare_stage.until(told, 20, f"{reason} is told")
-
     async with Kubelet(bare_stage.kube, bare_stage.namespace, broken):
         bare_stage.operator()
         await bare_stage.create()
         await bare_stage.ready()
         await bare_stage.edit("shop", images={"services": "next:2"})
-        await waits_for("WaitingForMigration")
+        await bare_stage.until_reason("Reconciling", "WaitingForMigration", 20)
         assert await upgraded() == set()
         held.remove("migrate")
-        await waits_for("WaitingForWriteApi")
+        await bare_stage.until_reason("Reconciling", "WaitingForWriteApi", 20)
         assert await upgraded() == {"write-api", "async-api", "read-api", "worker"}
         held.clear()
         await bare_stage.ready()

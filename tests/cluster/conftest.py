@@ -65,11 +65,11 @@ class Stack:
         )
 
     def uids(self) -> set[str]:
-        """Every pod except workers and migrations, which come and go by themselves."""
+        """Every pod that stays: no worker and no migration, which come and go by themselves, and none on its way out."""
         pods = self.kubectl.items(
             "pods", f"highconcurrency.dev/stack={self.name},app.kubernetes.io/component notin (worker,migrate)"
         )
-        return {pod["metadata"]["uid"] for pod in pods}
+        return {pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
     def patch(self, spec: dict[str, Any], *, check: bool = True) -> str:
         """Changes the spec as `kubectl patch` does."""
@@ -190,7 +190,7 @@ def without_operator(kubectl: Kubectl) -> Iterator[None]:
         yield
     finally:
         inside.run("scale", f"deployment/{name}", f"--replicas={replicas}")
-        inside.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+        inside.run("rollout", "status", f"deployment/{name}", "--timeout=300s", timeout=330)
 
 
 @pytest.fixture

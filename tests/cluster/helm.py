@@ -13,7 +13,7 @@ from tests.cluster.kubectl import CommandFailed, Kubectl
 
 RELEASE = "hcs"
 CHART = str(ROOT / "charts" / "hcs-operator")
-WAIT = ("--wait", "--timeout=120s")
+WAIT = ("--wait", "--timeout=300s")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def helm(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
     program = shutil.which("helm", path=os.environ.get("HCS_TEST_PATH", os.environ["PATH"]))
     assert program, "helm is not on PATH"
     command = [program, "--kubeconfig", str(kubectl.kubeconfig), "--namespace", OPERATOR_NAMESPACE, *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=330)
     if done.returncode:
         raise CommandFailed(f"helm {' '.join(arguments)}: {done.stderr}")
     return done.stdout

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from tests.slack import SLACK
 
 Document = dict[str, Any]
 T = TypeVar("T")
-
-# Times that the product promises are time-outs here; a loaded machine of two cores gets three times as long.
-SLACK = 3.0
 
 
 class CommandFailed(AssertionError):
@@ -87,6 +85,24 @@ class Kubectl:
         """A key of a Secret in plain text; empty where there is no such Secret."""
         document = self.get("secret", name)
         return base64.b64decode(document["data"][key]).decode() if document else ""
+
+    def history(self, place: str, since: str, last: Document) -> list[Document]:
+        """Each state that objects at a path of the API had after that version, up to one that was read: most states last
+        so short that no poll sees them.
+        """
+        query = f"watch=true&timeoutSeconds=60&resourceVersion={since}"
+        found: list[Document] = []
+        if int(last["metadata"]["resourceVersion"]) <= int(since):
+            return found
+        command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", "get", "--raw", f"{place}?{query}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as shown:
+            assert shown.stdout
+            for line in shown.stdout:
+                found.append(json.loads(line)["object"])
+                if found[-1]["metadata"]["resourceVersion"] == last["metadata"]["resourceVersion"]:
+                    break
+            shown.kill()
+        return found
 
     def items(self, kind: str, selector: str = "") -> list[Document]:
         """The objects of a kind that a label selector picks."""

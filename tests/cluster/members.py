@@ -31,7 +31,7 @@ def names(stack: Stack) -> list[str]:
 
 def are_safe(stack: Stack) -> bool | None:
     """Whether all three are there, each on a node of its own."""
-    return (online(stack) == 3 and stack.resource()["status"]["database"]["safeToLosePrimary"]) or None
+    return (online(stack) == 3 and _told(stack).get("safeToLosePrimary")) or None
 
 
 def until_safe(stack: Stack, seconds: float = 240) -> None:
@@ -41,23 +41,32 @@ def until_safe(stack: Stack, seconds: float = 240) -> None:
 
 def recorded(stack: Stack) -> list[str]:
     """The group's members by status: who may join it."""
-    return list(stack.resource()["status"]["database"]["claim"]["members"])
+    return list(_told(stack).get("claim", {}).get("members", ()))
 
 
 def online(stack: Stack) -> int:
     """How many members status calls ONLINE."""
-    instances = stack.resource()["status"]["database"]["instances"]
+    instances = _told(stack).get("instances", ())
     return sum(it["role"] == "member" and it["state"] == "ONLINE" for it in instances)
 
 
-def until_called(stack: Stack, reason: str) -> None:
-    """Waits until DurabilitySatisfied has that reason."""
-    until(f"it is called {reason}", lambda: stack.condition("DurabilitySatisfied")["reason"] == reason, 60)
+def until_called(stack: Stack, reason: str) -> dict[str, Any]:
+    """Waits until DurabilitySatisfied has that reason, and answers it."""
+    return until(
+        f"it is called {reason}",
+        lambda: found if (found := stack.condition("DurabilitySatisfied")).get("reason") == reason else None,
+        60,
+    )
 
 
 def primary(stack: Stack) -> str:
     """The primary's name as status tells it; empty while there is none."""
-    return str(stack.resource()["status"]["database"].get("currentPrimary", ""))
+    return str(_told(stack).get("currentPrimary", ""))
+
+
+def _told(stack: Stack) -> dict[str, Any]:
+    """What status tells of the database; nothing while a stack is so new that it has none."""
+    return dict(stack.resource().get("status", {}).get("database", {}))
 
 
 def until_another_leads(stack: Stack, pod: str) -> None:
@@ -68,7 +77,7 @@ def until_another_leads(stack: Stack, pod: str) -> None:
 def promote(stack: Stack, pod: str) -> None:
     """Makes that member the primary, as a user would: a wish that was granted before is taken back first."""
     stack.kubectl.run("annotate", "hcs", stack.name, "highconcurrency.dev/promote-")
-    until("no wish is left", lambda: "promotion" not in stack.resource()["status"]["database"] or None, 30)
+    until("no wish is left", lambda: "promotion" not in _told(stack) or None, 30)
     stack.kubectl.run("annotate", "hcs", stack.name, f"highconcurrency.dev/promote={pod}")
     until(f"{pod} leads", lambda: primary(stack) == pod or None, 60)
 

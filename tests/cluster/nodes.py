@@ -25,7 +25,7 @@ def hold_the_samples(kubectl: Kubectl) -> None:
     for name in _IN_MEMORY:
         pod_spec = {"nodeSelector": {"kubernetes.io/hostname": node}}
         shop.patch("deployment", name, {"spec": {"template": {"spec": pod_spec}}})
-        shop.run("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=150)
+        shop.run("rollout", "status", f"deployment/{name}", "--timeout=300s", timeout=330)
 
 
 def make_expendable(stack: Stack) -> None:

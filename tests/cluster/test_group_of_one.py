@@ -22,8 +22,7 @@ def alone(shop: Stack, load: Ledger) -> Stack:
 
 
 def test_one_member_and_one_queue_node_are_called_what_they_are(alone: Stack) -> None:
-    members.until_called(alone, "SingleMember")
-    durability = alone.condition("DurabilitySatisfied")
+    durability = members.until_called(alone, "SingleMember")
     assert durability["status"] == "False"
     assert "SingleQueueNode" in durability["message"]
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hack.cluster import places
 from tests.cluster.conftest import OPERATOR_NAMESPACE, ROOT, SAMPLES_NAMESPACE, Stack
-from tests.cluster.kubectl import SLACK, Kubectl
+from tests.cluster.kubectl import Kubectl
+from tests.slack import SLACK
 
 pytestmark = pytest.mark.cluster
 
@@ -52,7 +53,8 @@ def _what_is_there(shop: Stack, kubectl: Kubectl) -> dict[str, Any]:
             name = f"{namespace}/{found['kind']} {found['metadata']['name']}"
             known[name] = found["metadata"]["generation"]
         for pod in inside.items("pods", "app.kubernetes.io/component notin (worker,migrate)"):
-            known[f"{namespace}/Pod {pod['metadata']['name']}"] = pod["metadata"]["uid"]
+            if "deletionTimestamp" not in pod["metadata"]:
+                known[f"{namespace}/Pod {pod['metadata']['name']}"] = pod["metadata"]["uid"]
         for revision in inside.items("secrets", "owner=helm"):
             known[f"{namespace}/Secret {revision['metadata']['name']}"] = revision["metadata"]["uid"]
     return known

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 
 def test_a_killed_operator_is_followed_by_the_other_replica(shop: Stack, kubectl: Kubectl) -> None:
     inside = kubectl.inside(OPERATOR_NAMESPACE)
-    leader = _leader(inside)
+    leader = until("an operator leads", lambda: _leader(inside), 60)
     inside.signal_container(leader, "operator")
     shop.kubectl.delete("poddisruptionbudget", "shop-read-api")
     until("the budget is there again", lambda: shop.kubectl.get("poddisruptionbudget", "shop-read-api"), 60)
@@ -93,9 +93,12 @@ def _worker_replicas(stack: Stack) -> int | None:
     return deployment["spec"]["replicas"] if deployment else None
 
 
-def _leader(inside: Kubectl) -> str:
-    lease = inside.items("leases")[0]
-    return str(lease["spec"]["holderIdentity"])
+def _leader(inside: Kubectl) -> str | None:
+    """The pod that holds the Lease; none while one that is gone is still written there."""
+    (lease,) = inside.items("leases")
+    pods = {pod["metadata"]["name"] for pod in inside.items("pods", "app.kubernetes.io/name=hcs-operator")}
+    holder = str(lease["spec"].get("holderIdentity", ""))
+    return holder if holder in pods else None
 
 
 def _templates(stack: Stack) -> dict[str, Any]:

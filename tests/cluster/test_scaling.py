@@ -95,13 +95,14 @@ def test_reads_over_more_keys_than_the_cache_holds_add_a_reader_that_goes_again(
     path = asyncio.run(_products(scaled, FEW, MANY))
     second = f"{scaled.name}-replica-0-1"
     started = time.monotonic()
+    answered = [0]
 
     def both_serve() -> bool:
-        return _readers_read(scaled) == 2 and _product_reads(scaled, second) > 0
+        answered.append(_product_reads(scaled, second) if _readers_read(scaled) == 2 else 0)
+        return answered[-1] > 0
 
     asyncio.run(read_keys(scaled.gateway, path, keys=MANY, rate=RATE, seconds=240, until=both_serve))
-    assert _readers_read(scaled) == 2, scaled.resource()["status"]["readReplicas"]
-    assert _product_reads(scaled, second) > 0, "the second reader answered no read of a product"
+    assert answered[-1] > 0, f"the second reader answered no read of a product: {scaled.resource()['status']}"
     print(f"    the second reader took reads after {time.monotonic() - started:.0f} s")
     reasons = _reader_moves(scaled)
     assert any("misses/s" in reason for reason in reasons), reasons

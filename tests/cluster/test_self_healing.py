@@ -173,12 +173,9 @@ def _version(shop: Stack) -> str:
 
 
 def _told(shop: Stack, since: str) -> list[str]:
-    """The message of the condition Reconciling in each status since that version: most last for one look, which no poll
-    sees, so the watch is asked for all of them.
-    """
-    query = f"watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dshop&resourceVersion={since}"
-    lines = shop.kubectl.run("get", "--raw", f"{_place(shop)}?{query}").splitlines()
-    return [condition(json.loads(line)["object"], "Reconciling")["message"] for line in lines]
+    """The message of the condition Reconciling in each status since that version."""
+    states = shop.kubectl.history(_place(shop), since, shop.resource())
+    return [condition(it, "Reconciling")["message"] for it in states if it["metadata"]["name"] == shop.name]
 
 
 def _pods(shop: Stack) -> Pods:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.slack import SLACK
+
 SOCKET = "/var/run/docker.sock"
 
 
@@ -31,8 +33,10 @@ class Late(AssertionError):
 
 
 def until(what: str, probe: Callable[[], object], seconds: float, *, every: float = 0.1) -> None:
-    """Waits until the probe answers something true; raises Late after `seconds`, with the last error it raised, if any."""
-    deadline = time.monotonic() + seconds
+    """Waits until the probe answers something true; raises Late after `seconds` × SLACK, with the last error it raised, if
+    any.
+    """
+    deadline = time.monotonic() + seconds * SLACK
     error: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -41,7 +45,7 @@ def until(what: str, probe: Callable[[], object], seconds: float, *, every: floa
         except Exception as raised:  # noqa: BLE001 - any error means "not yet"; the last one is told
             error = raised
         time.sleep(every)
-    raise Late(f"{what}: not within {seconds:.0f} s ({error!r})") from error
+    raise Late(f"{what}: not within {seconds:.0f} s × {SLACK:.0f} ({error!r})") from error
 
 
 class _Connection(http.client.HTTPConnection):

@@ -14,7 +14,7 @@ _WAITING = (
 )
 
 
-async def waits_for_a_lock(group: MysqlGroup, seconds: float = 20) -> list[int]:
+async def waits_for_a_lock(group: MysqlGroup, seconds: float = 60) -> list[int]:
     """The sessions of `hcs_app` that wait for a row, once there are any."""
     until = time.monotonic() + seconds
     while not (found := [row["id"] for row in group.primary.ask(_WAITING)]):

@@ -40,7 +40,7 @@ class Dead:
         """The dead letter whose body holds `text`."""
         task = asyncio.create_task(self._consumer.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     for delivery in self._found:
                         if text in delivery.body.decode(errors="replace"):

@@ -115,7 +115,7 @@ async def ready(session: aiohttp.ClientSession, gateway: Process) -> None:
 
 
 async def until_says(session: aiohttp.ClientSession, gateway: Process, alone: float) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with session.get(gateway.metrics) as answer:
                 if f"hcs_gateway_global_limit_alone {alone}" in await answer.text():

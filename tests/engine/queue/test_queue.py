@@ -40,7 +40,7 @@ class Inbox:
     def __init__(self) -> None:
         self.deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
 
-    async def get(self, body: bytes, seconds: float = 10) -> Delivery:
+    async def get(self, body: bytes, seconds: float = 30) -> Delivery:
         async with asyncio.timeout(seconds):
             while True:
                 delivery = await self.deliveries.get()
@@ -144,16 +144,16 @@ async def test_a_message_that_crashes_its_consumer_too_often_ends_in_the_dead_qu
     sent = body()
     await publisher.publish(DEFAULT, sent, {}, 10)
     async with consuming(broker, DEAD) as (_, dead):
+        ended = asyncio.create_task(dead.get(sent, 60))
         for _ in range(25):
             session = await connect(broker, "test-crash")
             got = asyncio.get_running_loop().create_future()
             session.channel.basic_consume(DEFAULT, lambda *args, got=got: got.done() or got.set_result(args[3]))
-            done, _pending = await asyncio.wait([got], timeout=0.5)
+            await asyncio.wait([got, ended], return_when=asyncio.FIRST_COMPLETED)
             await session.close()  # as a crash: delivered, never settled
-            if not done:
+            if ended.done():
                 break
-        delivery = await dead.get(sent)
-        assert delivery.ack()
+        assert (await ended).ack()
 
 
 async def test_the_operator_counts_the_dead_letters(

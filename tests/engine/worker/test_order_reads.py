@@ -42,7 +42,7 @@ async def readers(settings: Settings, pool: PrimaryPool, mysql_reader: Mysqld) -
             await asyncio.sleep(0.2)
 
     tasks = [asyncio.create_task(beat()), asyncio.create_task(readers.watch())]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not readers.eligible():  # noqa: ASYNC110 - the pool polls
             await asyncio.sleep(0.05)
     yield readers

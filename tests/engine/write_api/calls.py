@@ -30,7 +30,7 @@ async def order(client: aiohttp.ClientSession, product_id: str, **members: Any) 
     return await call(client, "POST", "/api/v1/orders", json=body)
 
 
-async def eventually(what: str, check: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def eventually(what: str, check: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not await check():
         assert time.monotonic() < until, f"not in time: {what}"

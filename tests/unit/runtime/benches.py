@@ -12,7 +12,6 @@ from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import API_VERSION, STACK_KIND
 from hcs_operator.observe.store import Key
 from hcs_operator.runtime.queue import Result
-from hcs_operator.runtime.reconcile import Reconciler
 
 KEY = Key("shop", "shop")
 
@@ -23,9 +22,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.cluster, self.world, self.now = Cluster(), World(folder / "world.json"), 1_800_000_000.0
         played = PlayedDatabase(self.world), PlayedQueue(self.world), PlayedServices(self.world)
-        self.process = compose(Config(), self.cluster, *played)
-        assert isinstance(self.process.handler, Reconciler)
-        self.process.handler.hands.clock = lambda: self.now
+        self.process = compose(Config(), self.cluster, *played, lambda: self.now)
         self.cluster.watch(self._seen)
 
     def _seen(self, kind: str, document: dict[str, Any]) -> None:
