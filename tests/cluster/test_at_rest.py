@@ -51,9 +51,8 @@ def _writes_for(seconds: float) -> list[dict[str, Any]]:
     node = "hcs-control-plane"
     start = int(in_node(node, "sh", "-c", f"wc -l < {AUDIT_LOG}"))
     time.sleep(seconds)
-    whole, _, _ = in_node(node, "tail", "-n", f"+{start + 1}", AUDIT_LOG).rpartition(
-        "\n"
-    )  # the last may be half a line
+    shown = in_node(node, "tail", "-n", f"+{start + 1}", AUDIT_LOG)
+    whole, _, _ = shown.rpartition("\n")  # the last line may be half written
     entries = [json.loads(line) for line in whole.splitlines()]
     return [
         entry
