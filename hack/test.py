@@ -26,7 +26,7 @@ _TESTS = places.ROOT / "tests"
 _HUNG = {
     "unit": 60,
     "engine": 300,
-    "apiserver": 300,
+    "apiserver": 900,
     "cluster": 1500,
     "chaos": 1500,
 }  # seconds after which a single test is broken
