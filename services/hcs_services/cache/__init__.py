@@ -6,7 +6,7 @@ Writers call `put_order`, `put_product`, `bump_list` or `put_many` after their c
 
 from hcs_services.cache.availability import CacheUnavailable
 from hcs_services.cache.client import connect
-from hcs_services.cache.entity_cache import CacheFigures, CachePolicy, EntityCache, FillOutcome, Lease
+from hcs_services.cache.entity_cache import CacheFigures, CachePolicy, EntityCache, Fill, FillOutcome, Lease
 from hcs_services.cache.entry import (
     Change,
     Entry,
@@ -26,6 +26,7 @@ __all__ = [
     "Change",
     "EntityCache",
     "Entry",
+    "Fill",
     "FillOutcome",
     "Lease",
     "connect",

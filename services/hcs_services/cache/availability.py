@@ -6,8 +6,8 @@ Without this every request of a process would wait for the same time-out while t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
@@ -36,8 +36,8 @@ class Availability:
         self._failures = 0
         self._paused_until = float("-inf")
 
-    @asynccontextmanager
-    async def guarded(self, operation: str) -> AsyncIterator[None]:
+    @contextmanager
+    def guarded(self, operation: str) -> Iterator[None]:
         """Run one operation; raises CacheUnavailable."""
         if self._clock() < self._paused_until:
             UNAVAILABLE.labels(operation).inc()

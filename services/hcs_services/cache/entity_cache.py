@@ -6,7 +6,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Self
@@ -91,6 +91,19 @@ class Lease(NamedTuple):
     entry: Entry | None
 
 
+class Fill(NamedTuple):
+    """What was read from the database for a key, and the lease that was taken before.
+
+    `as_of` is the moment (Unix seconds) up to which the state read is known to be complete, such as the server's
+    heartbeat in the same snapshot; None if it lacks nothing for certain, which no server can say of itself.
+    """
+
+    key: str
+    entry: Entry
+    lease: str
+    as_of: float | None
+
+
 class CacheFigures(NamedTuple):
     """How full the cache is and how long it has run: a young or small one explains misses."""
 
@@ -133,56 +146,63 @@ class EntityCache:
 
     async def get(self, key: str) -> Entry | None:
         """What is held under the key, expired or not. Raises CacheUnavailable."""
-        async with self._availability.guarded("get"):
+        with self._availability.guarded("get"):
             raw = await self._redis.command("GET", key)
         return None if raw is None else decode(raw)
 
     async def figures(self) -> CacheFigures:
         """The server's own figures. Raises CacheUnavailable."""
-        async with self._availability.guarded("figures"):
+        with self._availability.guarded("figures"):
             asked = (("DBSIZE",), ("INFO", "server"), ("INFO", "memory"))
             keys, server, memory = answered(await self._redis.batch(asked))
         return CacheFigures(keys, _figure(server, b"uptime_in_seconds"), _figure(memory, b"used_memory"))
 
     async def acquire(self, key: str) -> Lease:
         """Ask for the right to fill; read the database only after this. Raises CacheUnavailable."""
-        token = secrets.token_hex(8)
-        async with self._availability.guarded("acquire"):
-            ask = ("SET", scripts.lease_key(key), token, "NX", "PX", self._policy.lease_ms)
+        return (await self.acquire_many([key]))[0]
+
+    async def acquire_many(self, keys: Sequence[str]) -> list[Lease]:
+        """Ask for the right to fill each of them, all in one round trip. Raises CacheUnavailable."""
+        token, commands = secrets.token_hex(8), list[Words]()
+        for key in keys:
+            commands.append(("SET", scripts.lease_key(key), token, "NX", "PX", self._policy.lease_ms))
+            commands.append(("GET", key))
+        with self._availability.guarded("acquire"):
             # sent twice it would find its own lease taken, and nobody would fill until that ends
-            granted, raw = answered(await self._redis.batch((ask, ("GET", key)), repeatable=False))
-        LEASES.labels("granted" if granted else "busy").inc()
-        return Lease(token if granted else None, None if raw is None else decode(raw))
+            replies = answered(await self._redis.batch(commands, repeatable=False))
+        granted = [token if reply else None for reply in replies[::2]]
+        LEASES.labels("granted").inc(granted.count(token))
+        LEASES.labels("busy").inc(granted.count(None))
+        held = [None if raw is None else decode(raw) for raw in replies[1::2]]
+        return list(map(Lease, granted, held))
 
     async def release(self, key: str, lease: str) -> None:
         """Give an unused lease back, so that the next reader need not wait for its end. Never raises."""
-        with contextlib.suppress(CacheUnavailable):
-            async with self._availability.guarded("release"):
-                await self._redis.command("EVAL", scripts.RELEASE, 1, scripts.lease_key(key), lease)
+        with contextlib.suppress(CacheUnavailable), self._availability.guarded("release"):
+            await self._redis.command("EVAL", scripts.RELEASE, 1, scripts.lease_key(key), lease)
 
     async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
-        """Store what was read from the database under this lease; None when Redis did not answer. Never raises.
+        """Store what was read from the database under this lease; None when Redis did not answer. Never raises."""
+        return (await self.fill_many([Fill(key, entry, lease, as_of)]))[0]
 
-        `as_of` is the moment (Unix seconds) up to which the state read is known to be complete, such as the server's
-        heartbeat in the same snapshot; None if it lacks nothing for certain, which no server can say of itself.
-        """
-        skew = self._policy.clock_skew_seconds
-        moment = "" if as_of is None else str(int((as_of - skew) * 1e6))
+    async def fill_many(self, fills: Sequence[Fill]) -> list[FillOutcome | None]:
+        """Store what was read under leases, all in one round trip; None when Redis did not answer. Never raises."""
+        calls = [(it.key, [*self._arguments(it.key, it.entry), it.lease, self._moment(it.as_of)]) for it in fills]
         try:
-            (result,) = await self._run("fill", scripts.FILL, [(key, [*self._arguments(key, entry), lease, moment])])
+            results = await self._run("fill", scripts.FILL, calls)
         except CacheUnavailable:
-            FILLS.labels("unavailable").inc()
-            return None
-        outcome = FillOutcome(result)
-        FILLS.labels(outcome.name.lower()).inc()
-        return outcome
+            FILLS.labels("unavailable").inc(len(fills))
+            return [None] * len(fills)
+        outcomes = [FillOutcome(result) for result in results]
+        for outcome in set(outcomes):
+            FILLS.labels(outcome.name.lower()).inc(outcomes.count(outcome))
+        return [*outcomes]
 
     async def store_page(self, key: str, entry: Entry) -> None:
         """Keep a page whose key names its generation: it can never be wrong, so no lease is needed. Never raises."""
         milliseconds = physical_lifetime_ms(entry.lifetime_ms, self._policy.jitter, self._uniform())
-        with contextlib.suppress(CacheUnavailable):
-            async with self._availability.guarded("page"):
-                await self._redis.command("SET", key, entry.encode(), "PX", milliseconds)
+        with contextlib.suppress(CacheUnavailable), self._availability.guarded("page"):
+            await self._redis.command("SET", key, entry.encode(), "PX", milliseconds)
 
     def loaded(self, version: int, data: bytes | None, *, delta_ms: int = 0) -> Entry:
         """The entry for a row just read; no data means no row, which is remembered for a few seconds only."""
@@ -245,6 +265,9 @@ class EntityCache:
         skew = int(self._policy.clock_skew_seconds * 1e6)
         return [entry.version, entry.encode(), milliseconds, scripts.group_of(key), skew]
 
+    def _moment(self, as_of: float | None) -> str:
+        return "" if as_of is None else str(int((as_of - self._policy.clock_skew_seconds) * 1e6))
+
     async def _run(self, operation: str, script: str, calls: list[tuple[str, list[Any]]]) -> list[int]:
         """Run one script for each key in one round trip; loads it where the server does not know it.
 
@@ -255,7 +278,7 @@ class EntityCache:
             ("EVALSHA", name, 3, key, scripts.lease_key(key), scripts.HORIZONS_KEY, *arguments)
             for key, arguments in calls
         ]
-        async with self._availability.guarded(operation):
+        with self._availability.guarded(operation):
             results = await self._redis.batch(commands)
             if any(isinstance(result, NoScriptError) for result in results):
                 _, *results = await self._redis.batch([("SCRIPT", "LOAD", script), *commands])

@@ -23,6 +23,7 @@ are refused needlessly (2 % at 1,500/s and 1 s).
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import xxhash
 
@@ -119,6 +120,7 @@ return store()
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
+@cache  # it takes several microseconds, and each fill asks for it
 def sha1(script: str) -> str:
     """The name Redis knows a loaded script by."""
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""How many reads may be at a database server at once. Beyond that a few wait a moment, the rest are shed."""
+"""How many statements of reads may be at a server at once. Beyond that a few wait a moment, the rest are shed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from hcs_services import request_context
 from hcs_services.problem import problem
 
 SHED = Counter(
-    "hcs_read_shed_total", "Reads answered 503 because too many were at the replicas or at the primary.", ["source"]
+    "hcs_read_shed_total",
+    "Statements of reads refused (503) because too many were at the replicas or at the primary.",
+    ["source"],
 )
-AT_DATABASE = Gauge("hcs_read_at_database", "Reads that are at the replicas or at the primary now.", ["source"])
+AT_DATABASE = Gauge(
+    "hcs_read_at_database", "Statements of reads that are at the replicas or at the primary now.", ["source"]
+)
 _WAITING_FOR_EACH = 4
 _PATIENCE_SECONDS = 0.5
 

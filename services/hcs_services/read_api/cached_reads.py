@@ -1,4 +1,4 @@
-"""The cache-aside read of one entity: L1 → Redis → one load under a lease.
+"""The cache-aside read of one entity: L1 → Redis → one load under a lease, together with others that miss.
 
 Of all readers that miss, in all processes, the one with the lease loads; the others serve what is still held in its
 grace, else wait a moment for the fill, else read the database without filling. What a fill may store is decided by
@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from prometheus_client import Counter
 
-from hcs_services.cache import CacheUnavailable, EntityCache, Entry, FillOutcome
+from hcs_services.cache import CacheUnavailable, EntityCache, Entry, Fill, FillOutcome, Lease
 from hcs_services.cache.entry import VALUE
 from hcs_services.problem import Problem
 from hcs_services.read_api.demand import Want
 from hcs_services.read_api.local_cache import LocalCache
+from hcs_services.read_api.rows import Row, Table
 from hcs_services.read_api.singleflight import Singleflight
-from hcs_services.read_api.sources import Query, Snapshot, Sources, lost_write
+from hcs_services.read_api.sources import Snapshot, Sources, lost_write
+from hcs_services.read_api.together import Together
 
 STALE = Counter(
     "hcs_read_stale_total",
@@ -65,23 +67,26 @@ class CachedReads:
         self._local = local
         self._sources = sources
         self._flights: Singleflight[Answer] = Singleflight(flight_seconds)
+        self._misses: Together[tuple[Table, Want], Row, Answer | None] = Together(self._miss, flight_seconds)
         self._refreshing: set[str] = set()
         self._refreshes: set[asyncio.Task[None]] = set()
         self._clock = clock
         self._uniform = uniform
 
-    async def read(self, key: str, query: Query, want: Want) -> Answer:
+    async def read(self, row: Row, want: Want) -> Answer:
         """The entity in a state that meets the demand; raises 503 problems."""
-        found = await self.lookup(key, want)
+        found = await self.lookup(row.key, want)
         if found is not None:
             if found.source == "cache" and self._refresh_due(found.entry):
-                self._refresh(key, query)
+                self._refresh(row)
             return found
-        work = self._direct if want.skip_caches else self._miss
         try:
-            return await self.fly((key, want), lambda: work(key, query, want))
+            answer = None if want.skip_caches else await self._misses.ask((row.table, want), row)
+            if answer is None:
+                answer = await self.fly((row.key, want), lambda: self._alone(row, want))
+            return _checked(answer, want)
         except Problem as refusal:
-            fallback = await self._fallback(key, query, want, refusal)
+            fallback = await self._fallback(row, want, refusal)
             if fallback is None:
                 raise
             return fallback
@@ -121,35 +126,17 @@ class CachedReads:
             task.cancel()
         await asyncio.gather(*self._refreshes, return_exceptions=True)
         await self._flights.close()
+        await self._misses.close()
 
     # -- the parts ------------------------------------------------------------------------------------------------
 
     def _serves(self, entry: Entry, want: Want, *, expired: bool = False) -> bool:
         return entry.version >= want.version and (expired or not entry.expired(self._clock() * 1000))
 
-    async def _direct(self, _key: str, query: Query, want: Want) -> Answer:
-        started = time.monotonic()
-        snapshot = await self._sources.read(query, want)
-        return _checked(Answer(self.entry_of(snapshot, started), snapshot.source), want)
-
-    async def _miss(self, key: str, query: Query, want: Want) -> Answer:
-        try:
-            lease = await self._cache.acquire(key)
-        except CacheUnavailable:
-            answer = await self._direct(key, query, want)
-            self._local.put(key, answer.entry)  # all that is left to take the heat off the database
-            return answer
-        held = lease.entry
-        if held is not None and self._serves(held, want):
-            if lease.token is not None:
-                await self._cache.release(key, lease.token)
-            return Answer(held, "cache")
-        if lease.token is not None:
-            return await self._load(key, query, want, lease.token)
-        if held is not None and held.flag == VALUE and self._serves(held, want, expired=True):
-            STALE.labels("lease_lost").inc()
-            return Answer(held, "cache")
-        return await self._await_fill(key, want) or await self._direct(key, query, want)
+    async def _alone(self, row: Row, want: Want) -> Answer:
+        """What another's fill brings in time, unless caches will not do, else what the database says."""
+        found = None if want.skip_caches else await self._await_fill(row.key, want)
+        return found or await self._direct(row, want)
 
     async def _await_fill(self, key: str, want: Want) -> Answer | None:
         for pause in _LOSER_WAITS:
@@ -159,56 +146,109 @@ class CachedReads:
                 return found
         return None
 
-    async def _load(self, key: str, query: Query, want: Want, lease: str) -> Answer:
+    async def _direct(self, row: Row, want: Want) -> Answer:
+        started = time.monotonic()
+        (snapshot,) = await self._snapshots([row], want)
+        return Answer(self.entry_of(snapshot, started), snapshot.source)
+
+    async def _snapshots(self, rows: Sequence[Row], want: Want) -> list[Snapshot]:
+        """Rows of one table, read in one statement."""
+        table, ids = rows[0].table, [row.id for row in rows]
+        return await self._sources.read(lambda session: table(session, ids), want)
+
+    async def _miss(self, kind: tuple[Table, Want], rows: list[Row]) -> list[Answer | None]:
+        """What those get whom no cache could answer; None: another reader has the lease, and there is nothing yet."""
+        _, want = kind
+        try:
+            leases = await self._cache.acquire_many([row.key for row in rows])
+        except CacheUnavailable:
+            return await self._without_cache(rows, want)
+        answers: dict[Row, Answer | None] = {}
+        leased: dict[Row, str] = {}
+        for row, lease in zip(rows, leases, strict=True):
+            answers[row] = held = self._held(lease, want)
+            if lease.token is not None and held is None:
+                leased[row] = lease.token
+            elif lease.token is not None:
+                await self._cache.release(row.key, lease.token)
+        if leased:
+            answers |= await self._load(leased, want)
+        return list(answers.values())
+
+    def _held(self, lease: Lease, want: Want) -> Answer | None:
+        """What is held after all, or may be served in its grace because another has the lease."""
+        held = lease.entry
+        if held is None:
+            return None
+        if self._serves(held, want):
+            return Answer(held, "cache")
+        if lease.token is None and held.flag == VALUE and self._serves(held, want, expired=True):
+            STALE.labels("lease_lost").inc()
+            return Answer(held, "cache")
+        return None
+
+    async def _without_cache(self, rows: Sequence[Row], want: Want) -> list[Answer | None]:
+        started, answers = time.monotonic(), list[Answer | None]()
+        for row, snapshot in zip(rows, await self._snapshots(rows, want), strict=True):
+            answer = Answer(self.entry_of(snapshot, started), snapshot.source)
+            self._local.put(row.key, answer.entry)  # all that is left to take the heat off the database
+            answers.append(answer)
+        return answers
+
+    async def _load(self, leased: Mapping[Row, str], want: Want) -> dict[Row, Answer]:
         started = time.monotonic()
         try:
-            snapshot = await self._sources.read(query, want)
+            snapshots = await self._snapshots([*leased], want)
         except BaseException:
-            await asyncio.shield(self._cache.release(key, lease))
+            await asyncio.shield(asyncio.gather(*(self._cache.release(row.key, leased[row]) for row in leased)))
             raise
-        entry = self.entry_of(snapshot, started)
-        outcome = await self._cache.fill(key, entry, lease=lease, as_of=snapshot.as_of)
-        if outcome not in {FillOutcome.LEASE_VOID, FillOutcome.NEWER_HELD}:
-            self._local.put(key, entry)
-        return _checked(Answer(entry, snapshot.source), want)
+        answers, fills = {}, []
+        for (row, lease), snapshot in zip(leased.items(), snapshots, strict=True):
+            entry = self.entry_of(snapshot, started)
+            answers[row] = Answer(entry, snapshot.source)
+            fills.append(Fill(row.key, entry, lease, snapshot.as_of))
+        for fill, outcome in zip(fills, await self._cache.fill_many(fills), strict=True):
+            if outcome not in {FillOutcome.LEASE_VOID, FillOutcome.NEWER_HELD}:
+                self._local.put(fill.key, fill.entry)
+        return answers
 
-    async def _fallback(self, key: str, query: Query, want: Want, refusal: Problem) -> Answer | None:
+    async def _fallback(self, row: Row, want: Want, refusal: Problem) -> Answer | None:
         """An older answer where one is allowed: in grace without a token, or because the client is relaxed."""
         if refusal.status != 503 or want.primary:
             return None
-        stale = await self.lookup(key, want.without_token() if want.relaxed else want, expired=True)
+        stale = await self.lookup(row.key, want.without_token() if want.relaxed else want, expired=True)
         if stale is not None and stale.entry.flag == VALUE:
             STALE.labels("refused").inc()
             return Answer(stale.entry, stale.source, relaxed=want.relaxed)
         if not want.relaxed:
             return None
-        answer = await self.fly((key, Want()), lambda: self._direct(key, query, Want()))
+        answer = await self.fly((row.key, Want()), lambda: self._direct(row, Want()))
         return Answer(answer.entry, answer.source, relaxed=True)
 
     def _refresh_due(self, entry: Entry) -> bool:
         return entry.flag == VALUE and entry.refresh_due(self._clock() * 1000, 1.0 - self._uniform())
 
-    def _refresh(self, key: str, query: Query) -> None:
-        if key in self._refreshing or len(self._refreshing) >= _REFRESHES_AT_ONCE:
+    def _refresh(self, row: Row) -> None:
+        if row.key in self._refreshing or len(self._refreshing) >= _REFRESHES_AT_ONCE:
             return
-        self._refreshing.add(key)
-        task = asyncio.create_task(self._renew(key, query))
+        self._refreshing.add(row.key)
+        task = asyncio.create_task(self._renew(row))
         self._refreshes.add(task)
         task.add_done_callback(self._refreshes.discard)
-        task.add_done_callback(lambda _: self._refreshing.discard(key))
+        task.add_done_callback(lambda _: self._refreshing.discard(row.key))
 
-    async def _renew(self, key: str, query: Query) -> None:
+    async def _renew(self, row: Row) -> None:
         async def under_lease() -> Answer:
-            lease = await self._cache.acquire(key)
+            lease = await self._cache.acquire(row.key)
             if lease.token is None and lease.entry is not None:
                 return Answer(lease.entry, "cache")
             if lease.token is None:
-                return await self._direct(key, query, Want())
+                return await self._direct(row, Want())
             REFRESHES.inc()
-            return await self._load(key, query, Want(), lease.token)
+            return (await self._load({row: lease.token}, Want()))[row]
 
         try:
-            await self.fly((key, "refresh"), under_lease)
+            await self.fly((row.key, "refresh"), under_lease)
         except (Problem, CacheUnavailable):
             return  # the entry lives on; a later reader tries again
 

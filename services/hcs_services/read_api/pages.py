@@ -8,7 +8,7 @@ or out of reach, but never wrong.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcs_services.cache import CacheUnavailable, EntityCache, list_key, page_key
 from hcs_services.problem import Problem
@@ -60,7 +60,7 @@ class PageReads:
         lease = await self._lease(key) if leased else None
         started = time.monotonic()
         try:
-            snapshot = await self._sources.read(rows.page(page.user_id, page.limit, page.after), want)
+            (snapshot,) = await self._sources.read(rows.page(page.user_id, page.limit, page.after), want)
         except BaseException:
             if lease is not None:
                 await self._cache.release(key, lease)
@@ -99,4 +99,4 @@ class PageReads:
 
 def _generation(snapshot: Snapshot) -> Snapshot:
     """The entry of the list itself; a user without a list has none, which is remembered as briefly as any absence."""
-    return replace(snapshot, data=b'{"version":%d}' % snapshot.version if snapshot.version else None)
+    return snapshot._replace(data=b'{"version":%d}' % snapshot.version if snapshot.version else None)

@@ -6,7 +6,7 @@ from functools import cache
 
 from prometheus_client import Counter
 
-from hcs_services.cache import EntityCache, list_key, order_key, product_key
+from hcs_services.cache import EntityCache, list_key
 from hcs_services.identifiers import parse_order_id
 from hcs_services.problem import problem
 from hcs_services.read_api import rows
@@ -39,13 +39,13 @@ class Reads:
         order_id = parse_order_id(public_id)
         if order_id is None:
             return None
-        key = order_key(public_id)
-        return _counted(await self._cached.read(key, rows.order(order_id), demand.want(key)))
+        row = rows.order(order_id, public_id)
+        return _counted(await self._cached.read(row, demand.want(row.key)))
 
     async def product(self, product_id: str, demand: Demand) -> Answer:
         """A product; the id is well-formed."""
-        key = product_key(product_id)
-        return _counted(await self._cached.read(key, rows.product(product_id), demand.want(key)))
+        row = rows.product(product_id)
+        return _counted(await self._cached.read(row, demand.want(row.key)))
 
     async def orders_of(self, user_id: str, limit: int, cursor: str | None, demand: Demand) -> Answer:
         """A page of a user's orders, newest first; raises the problem `malformed-cursor`."""

@@ -1,25 +1,25 @@
-"""The read API's statements. Each is a single one, so that row, list generation and heartbeat are one snapshot."""
+"""The read API's statements. Each is a single one, so that rows, list generation and heartbeat are one snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
-from hcs_services.cache.entry import to_json
+from hcs_services.cache.entry import order_key, product_key, to_json
 from hcs_services.database.many_rows import marks
 from hcs_services.identifiers import MAX_ORDER_ID, public_order_id
 from hcs_services.models import order_document, product_document
 from hcs_services.read_api.sources import Query, Session, Snapshot
 
 # the outer row is always there, so that a heartbeat comes along with "no such row"
-_ORDER = """
+_ORDERS = """
 SELECT h.beat_at, o.order_id, o.user_id, o.product_id, o.quantity, o.total_amount, o.status, o.created_at,
   o.updated_at, o.ver
-FROM (SELECT 1) AS always LEFT JOIN heartbeat h ON h.id = 1 LEFT JOIN orders o ON o.order_id = %s"""
-_PRODUCT = """
+FROM (SELECT 1) AS always LEFT JOIN heartbeat h ON h.id = 1 LEFT JOIN orders o ON o.order_id IN ({})"""
+_PRODUCTS = """
 SELECT h.beat_at, p.product_id, p.name, p.price, p.stock, p.ver
-FROM (SELECT 1) AS always LEFT JOIN heartbeat h ON h.id = 1 LEFT JOIN products p ON p.product_id = %s"""
+FROM (SELECT 1) AS always LEFT JOIN heartbeat h ON h.id = 1 LEFT JOIN products p ON p.product_id IN ({})"""
 _PAGE = """
 SELECT h.beat_at, l.ver AS generation, o.order_id, o.user_id, o.product_id, o.quantity, o.total_amount, o.status,
   o.created_at, o.updated_at, o.ver
@@ -32,43 +32,60 @@ _VERSIONS = {
 }
 
 
-def order(order_id: int) -> Query:
+Table = Callable[[Session, Sequence[Any]], Awaitable[list[Snapshot]]]
+"""Reads the rows of these ids in one statement, and answers in their order."""
+
+
+class Row(NamedTuple):
+    """One row to read; `key` is where it is cached."""
+
+    table: Table
+    id: Any
+    key: str
+
+
+def order(order_id: int, public_id: str) -> Row:
     """One order."""
-
-    async def query(session: Session) -> Snapshot:
-        row = await session.fetch_one(_ORDER, (order_id,))
-        assert row is not None
-        if row["order_id"] is None:
-            return Snapshot(0, None, _as_of(row))
-        return Snapshot(row["ver"], to_json(order_document(row)), _as_of(row))
-
-    return query
+    return Row(orders, order_id, order_key(public_id))
 
 
-def product(product_id: str) -> Query:
+def product(product_id: str) -> Row:
     """One product."""
+    return Row(products, product_id, product_key(product_id))
 
-    async def query(session: Session) -> Snapshot:
-        row = await session.fetch_one(_PRODUCT, (product_id,))
-        assert row is not None
-        if row["product_id"] is None:
-            return Snapshot(0, None, _as_of(row))
-        return Snapshot(row["ver"], to_json(product_document(row)), _as_of(row))
 
-    return query
+async def orders(session: Session, ids: Sequence[int]) -> list[Snapshot]:
+    """These orders."""
+    found = await session.fetch_all(_ORDERS.format(marks(len(ids))), ids)
+    return _snapshots(found, ids, "order_id", order_document)
+
+
+async def products(session: Session, ids: Sequence[str]) -> list[Snapshot]:
+    """These products."""
+    found = await session.fetch_all(_PRODUCTS.format(marks(len(ids))), ids)
+    return _snapshots(found, ids, "product_id", product_document)
+
+
+def _snapshots(
+    found: list[dict[str, Any]], ids: Sequence[Any], name: str, document: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> list[Snapshot]:
+    as_of, by_id = _as_of(found[0]), {row[name]: row for row in found}
+    rows = map(by_id.get, ids)
+    absent = Snapshot(0, None, as_of)
+    return [absent if row is None else Snapshot(row["ver"], to_json(document(row)), as_of) for row in rows]
 
 
 def page(user_id: str, limit: int, after: int | None) -> Query:
     """One page of a user's orders, newest first, below the order id `after`; its version is the list's generation."""
 
-    async def query(session: Session) -> Snapshot:
+    async def query(session: Session) -> list[Snapshot]:
         below = MAX_ORDER_ID + 1 if after is None else after
         rows = await session.fetch_all(_PAGE, (user_id, user_id, below, limit + 1))
         found = [row for row in rows if row["order_id"] is not None]
         items = [order_document(row) for row in found[:limit]]
         more = len(found) > limit
         document = {"items": items, "next_cursor": items[-1]["order_id"] if more else None}
-        return Snapshot(rows[0]["generation"] or 0, to_json(document), _as_of(rows[0]))
+        return [Snapshot(rows[0]["generation"] or 0, to_json(document), _as_of(rows[0]))]
 
     return query
 

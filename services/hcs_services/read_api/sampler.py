@@ -89,11 +89,11 @@ class Sampler:
         products = [key[2:] for key in keys if key.startswith("p:")]
         current: dict[str, int] = {}
 
-        async def query(session: Session) -> Snapshot:
+        async def query(session: Session) -> list[Snapshot]:
             for kind, ids in (("o", orders), ("p", products)):
                 found = await rows.versions(session, kind, ids)
                 current.update({f"{kind}:{name}": version for name, version in found.items()})
-            return Snapshot(0, None, None)
+            return []
 
         await self._sources.from_primary(query)
         return current

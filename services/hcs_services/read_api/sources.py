@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from prometheus_client import Counter
 
@@ -35,9 +34,8 @@ _CONTAINED = "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed) AS contained"
 _WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS timed_out"
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one statement saw. `as_of`: its heartbeat (Unix seconds); None where the statement reads none.
+class Snapshot(NamedTuple):
+    """What one statement saw of a row or a list. `as_of`: its heartbeat (Unix seconds); None where it reads none.
 
     The primary's is needed too: one that was cut off or has handed over answers for a while with rows that are out of
     date, and nothing but the last heartbeat that it committed or received says since when.
@@ -61,7 +59,7 @@ class Session(Protocol):
         """All rows."""
 
 
-Query = Callable[[Session], Awaitable[Snapshot]]
+Query = Callable[[Session], Awaitable[list[Snapshot]]]
 
 
 class Replicas(Protocol):
@@ -90,15 +88,15 @@ class Sources:
         self._primary_slots = Admission("primary", primary_reads)
         self._wait_seconds = wait_seconds
 
-    async def read(self, query: Query, want: Want) -> Snapshot:
+    async def read(self, query: Query, want: Want) -> list[Snapshot]:
         """Run the query where the demand is met; raises 503 problems."""
-        snapshot = None if want.primary else await self._from_replica(query, want.gtid)
-        if snapshot is None:
-            snapshot = await self.from_primary(query, want.gtid)
-        DATABASE_READS.labels(snapshot.source).inc()
-        return snapshot
+        snapshots = None if want.primary else await self._from_replica(query, want.gtid)
+        if snapshots is None:
+            snapshots = await self.from_primary(query, want.gtid)
+        DATABASE_READS.labels(snapshots[0].source).inc(len(snapshots))
+        return snapshots
 
-    async def from_primary(self, query: Query, gtid: str | None = None) -> Snapshot:
+    async def from_primary(self, query: Query, gtid: str | None = None) -> list[Snapshot]:
         """Run the query at the primary, which must have executed the set; raises 503 problems.
 
         A deadline that ends here is a flight's, never a caller's: it is the servers that took too long.
@@ -111,7 +109,7 @@ class Sources:
             ):
                 if gtid is not None:
                     await self._must_contain(session, gtid)
-                return replace(await query(session), source="primary")
+                return [snapshot._replace(source="primary") for snapshot in await query(session)]
         except (DatabaseFailure, TimeoutError) as error:
             raise _unavailable() from error
         except Exception as error:
@@ -119,7 +117,7 @@ class Sources:
                 raise _unavailable() from error
             raise
 
-    async def _from_replica(self, query: Query, gtid: str | None) -> Snapshot | None:
+    async def _from_replica(self, query: Query, gtid: str | None) -> list[Snapshot] | None:
         async with self._replica_slots.slot():
             for _ in range(_REPLICA_TRIES):
                 try:

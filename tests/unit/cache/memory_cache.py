@@ -4,7 +4,7 @@ and the cache of tests that are about something else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hcs_services.cache import (
     CacheFigures,
@@ -13,6 +13,7 @@ from hcs_services.cache import (
     Change,
     EntityCache,
     Entry,
+    Fill,
     FillOutcome,
     Lease,
 )
@@ -65,21 +66,22 @@ class MemoryCache(EntityCache):
         self._answer("figures")
         return CacheFigures(len(self.entries), 60, 1_000)
 
-    async def acquire(self, key: str) -> Lease:
+    async def acquire_many(self, keys: Sequence[str]) -> list[Lease]:
         self._answer("acquire")
-        if key in self.leases:
-            return Lease(None, self.entries.get(key))
         self._granted += 1
-        self.leases[key] = f"lease-{self._granted}"
-        return Lease(self.leases[key], self.entries.get(key))
+        token = f"lease-{self._granted}"
+        return [
+            Lease(token if self.leases.setdefault(key, token) == token else None, self.entries.get(key)) for key in keys
+        ]
 
     async def release(self, key: str, lease: str) -> None:
         if not self.down and self.leases.get(key) == lease:
             del self.leases[key]
 
-    async def fill(self, key: str, entry: Entry, *, lease: str, as_of: float | None) -> FillOutcome | None:
-        if self.down:
-            return None
+    async def fill_many(self, fills: Sequence[Fill]) -> list[FillOutcome | None]:
+        return [None if self.down else self._fill(*fill) for fill in fills]
+
+    def _fill(self, key: str, entry: Entry, lease: str, as_of: float | None) -> FillOutcome:
         if self.leases.get(key) != lease:
             return FillOutcome.LEASE_VOID
         del self.leases[key]

@@ -91,11 +91,10 @@ async def test_after_the_moment_it_is_asked_again() -> None:
     now = 0.0
     availability = Availability(clock=lambda: now)
     for _ in range(5):
-        with pytest.raises(CacheUnavailable):
-            async with availability.guarded("get"):
-                raise TimeoutError
+        with pytest.raises(CacheUnavailable), availability.guarded("get"):
+            raise TimeoutError
     now = 1.0
-    async with availability.guarded("get"):
+    with availability.guarded("get"):
         asked = True
     assert asked
 

@@ -67,10 +67,6 @@ class Server:
             return {"contained": int(arguments[0] in self.executed)}
         if "WAIT_FOR" in sql:
             return {"timed_out": int(arguments[0] not in self.executed)}
-        if "JOIN orders" in sql:
-            return self._beat() | (self.orders.get(arguments[0]) or dict.fromkeys(order_row(0)))
-        if "JOIN products" in sql:
-            return self._beat() | (self.products.get(arguments[0]) or dict.fromkeys(product_row(0)))
         return self._beat()
 
     async def fetch_all(self, sql: str, arguments: Any = ()) -> list[Row]:
@@ -80,7 +76,10 @@ class Server:
             found = sorted((o for o in self.orders if o < below and self.orders[o]["user_id"] == user), reverse=True)
             head = self._beat() | {"generation": self.generations.get(user)}
             return [head | self.orders[order] for order in found[:limit]] or [head | dict.fromkeys(order_row(0))]
-        rows: Mapping[Any, Row] = self.orders if "order_id AS id" in sql else self.products
+        rows: Mapping[Any, Row] = self.orders if "FROM orders" in sql or "JOIN orders" in sql else self.products
+        if "beat_at" in sql:
+            absent = dict.fromkeys(order_row(0) | product_row(0))
+            return [self._beat() | rows[key] for key in arguments if key in rows] or [self._beat() | absent]
         return [{"id": key, "ver": rows[key]["ver"]} for key in arguments if key in rows]
 
 

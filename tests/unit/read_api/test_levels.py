@@ -7,12 +7,13 @@ import time
 from typing import Any
 
 import pytest
-from tests.unit.read_api.servers import ORDER_ID, Levels, order_row
+from tests.unit.read_api.servers import ORDER_ID, Levels, order_row, product_row
 
 from hcs_services import request_context
 from hcs_services.cache import Entry, order_key
 from hcs_services.database.errors import StatementTimeout
 from hcs_services.problem import Problem
+from hcs_services.read_api.cached_reads import Answer
 from hcs_services.read_api.demand import Demand
 from hcs_services.tokens import ConsistencyToken
 
@@ -56,6 +57,37 @@ async def test_many_readers_at_once_are_one_statement() -> None:
     assert levels.cluster.replica.statements == 1
 
 
+async def products(levels: Levels, *names: str) -> list[Answer]:
+    return await asyncio.gather(*(levels.reads.product(name, Demand()) for name in names))
+
+
+async def test_readers_of_different_rows_at_once_are_one_statement_and_each_gets_its_own_row() -> None:
+    levels = Levels()
+    levels.cluster.commit(product_row(1, "one"), product_row(2, "two"))
+    found = await products(levels, "two", "none", "one")
+    assert [(it.entry.version, it.entry.data is None) for it in found] == [(2, False), (0, True), (1, False)]
+    assert levels.cluster.replica.statements == 1
+    assert {key: entry.version for key, entry in levels.cache.entries.items()} == {"p:two": 2, "p:none": 0, "p:one": 1}
+
+
+async def test_who_waits_for_anothers_fill_keeps_nobody_waiting() -> None:
+    levels = Levels()
+    levels.cluster.commit(product_row(1, "leased"), product_row(1, "free"))
+    await levels.cache.acquire("p:leased")
+    waits = asyncio.create_task(levels.reads.product("leased", Demand()))
+    (free,) = await products(levels, "free")
+    assert (free.source, waits.done()) == ("replica", False)
+    assert (await waits).source == "replica"  # the other one never filled it
+
+
+async def test_a_failed_load_gives_all_its_leases_back() -> None:
+    levels = Levels()
+    levels.cluster.replica.down = levels.cluster.primary.down = True
+    with pytest.raises(Problem):
+        await products(levels, "one", "two")
+    assert levels.cache.leases == {}
+
+
 async def test_without_a_replica_the_primary_answers() -> None:
     levels = levels_with()
     levels.cluster.replica.down = True
@@ -89,7 +121,7 @@ async def test_a_primary_too_slow_for_a_load_is_the_servers_fault_and_what_is_he
         request_context.set_deadline(time.monotonic())  # the flight's: it has a time of its own
         raise StatementTimeout(3)
 
-    monkeypatch.setattr(levels.cluster.primary, "fetch_one", slow)
+    monkeypatch.setattr(levels.cluster.primary, "fetch_all", slow)
     levels.pass_time(400)
     assert await source(levels) == "cache"
 
@@ -243,14 +275,14 @@ async def test_a_primary_that_may_have_been_cut_off_before_the_last_write_fills_
 
 async def test_a_load_overtaken_by_a_write_is_not_kept_in_l1() -> None:
     levels = levels_with(1)
-    original = levels.cluster.replica.fetch_one
+    original = levels.cluster.replica.fetch_all
 
     async def overtaken(sql: str, arguments: Any = ()) -> Any:
         found = await original(sql, arguments)
         await levels.cache.put(KEY, 9, {"version": 9})
         return found
 
-    levels.cluster.replica.fetch_one = overtaken  # type: ignore[method-assign]
+    levels.cluster.replica.fetch_all = overtaken  # type: ignore[method-assign]
     assert (await version(levels), await version(levels)) == (1, 9)
 
 
