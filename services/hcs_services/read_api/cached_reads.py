@@ -156,24 +156,31 @@ class CachedReads:
         table, ids = rows[0].table, [row.id for row in rows]
         return await self._sources.read(lambda session: table(session, ids), want)
 
-    async def _miss(self, kind: tuple[Table, Want], rows: list[Row]) -> list[Answer | None]:
-        """What those get whom no cache could answer; None: another reader has the lease, and there is nothing yet."""
+    async def _miss(
+        self, kind: tuple[Table, Want], rows: list[Row], tell: Callable[[Row, Answer | None], None]
+    ) -> None:
+        """Tell what those get whom no cache could answer; None: another reader has the lease and nothing is held.
+
+        Who need not wait for the database is told before it is asked: it may hang.
+        """
         _, want = kind
         try:
             leases = await self._cache.acquire_many([row.key for row in rows])
         except CacheUnavailable:
-            return await self._without_cache(rows, want)
-        answers: dict[Row, Answer | None] = {}
+            for row, answer in (await self._without_cache(rows, want)).items():
+                tell(row, answer)
+            return
         leased: dict[Row, str] = {}
         for row, lease in zip(rows, leases, strict=True):
-            answers[row] = held = self._held(lease, want)
+            held = self._held(lease, want)
             if lease.token is not None and held is None:
                 leased[row] = lease.token
-            elif lease.token is not None:
+                continue
+            tell(row, held)
+            if lease.token is not None:
                 await self._cache.release(row.key, lease.token)
-        if leased:
-            answers |= await self._load(leased, want)
-        return list(answers.values())
+        for row, answer in (await self._load(leased, want)).items() if leased else ():
+            tell(row, answer)
 
     def _held(self, lease: Lease, want: Want) -> Answer | None:
         """What is held after all, or may be served in its grace because another has the lease."""
@@ -187,12 +194,11 @@ class CachedReads:
             return Answer(held, "cache")
         return None
 
-    async def _without_cache(self, rows: Sequence[Row], want: Want) -> list[Answer | None]:
-        started, answers = time.monotonic(), list[Answer | None]()
+    async def _without_cache(self, rows: Sequence[Row], want: Want) -> dict[Row, Answer]:
+        started, answers = time.monotonic(), dict[Row, Answer]()
         for row, snapshot in zip(rows, await self._snapshots(rows, want), strict=True):
-            answer = Answer(self.entry_of(snapshot, started), snapshot.source)
+            answers[row] = answer = Answer(self.entry_of(snapshot, started), snapshot.source)
             self._local.put(row.key, answer.entry)  # all that is left to take the heat off the database
-            answers.append(answer)
         return answers
 
     async def _load(self, leased: Mapping[Row, str], want: Want) -> dict[Row, Answer]:

@@ -26,12 +26,14 @@ Outcome = TypeVar("Outcome")
 
 
 class Together(Generic[Kind, Item, Outcome]):
-    """`load` gives the outcomes of items of one kind, in their order; who asks for one under way shares its outcome.
+    """`load` tells the outcome of each of the items, all of one kind, once it knows it; who asks meanwhile shares it.
 
     A group is a task of its own with a time of its own (`seconds`): a caller who gives up takes nobody else down.
     """
 
-    def __init__(self, load: Callable[[Kind, list[Item]], Awaitable[list[Outcome]]], seconds: float) -> None:
+    def __init__(
+        self, load: Callable[[Kind, list[Item], Callable[[Item, Outcome], None]], Awaitable[None]], seconds: float
+    ) -> None:
         self._load = load
         self._seconds = seconds
         self._asked: dict[tuple[Kind, Item], list[asyncio.Future[Outcome]]] = {}
@@ -79,16 +81,19 @@ class Together(Generic[Kind, Item, Outcome]):
 
     async def _go(self, kind: Kind, items: list[Item]) -> None:
         request_context.set_deadline(time.monotonic() + self._seconds)
+        untold = dict.fromkeys(items)
+
+        def tell(item: Item, outcome: Outcome) -> None:
+            del untold[item]
+            for answer in self._answers(kind, item):
+                answer.set_result(outcome)
+
         try:
-            outcomes = await self._load(kind, items)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is everybody's
-            for item in items:
+            await self._load(kind, items, tell)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is everybody's who is left
+            for item in untold:
                 for answer in self._answers(kind, item):
                     answer.set_exception(error)
-        else:
-            for item, outcome in zip(items, outcomes, strict=True):
-                for answer in self._answers(kind, item):
-                    answer.set_result(outcome)
 
     def _answers(self, kind: Kind, item: Item) -> list[asyncio.Future[Outcome]]:
         """Those who are still there to be answered; from now on the item is asked for anew."""

@@ -80,6 +80,24 @@ async def test_who_waits_for_anothers_fill_keeps_nobody_waiting() -> None:
     assert (await waits).source == "replica"  # the other one never filled it
 
 
+async def test_what_is_in_its_grace_is_served_though_the_load_of_another_row_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    levels = Levels()
+    levels.cluster.commit(product_row(1, "held"), product_row(1, "absent"))
+    await products(levels, "held")
+    levels.pass_time(400)
+    await levels.cache.acquire("p:held")
+    hangs = asyncio.Event()
+    monkeypatch.setattr(levels.cluster.replica, "fetch_all", lambda *_: hangs.wait())
+    absent, held = (asyncio.create_task(levels.reads.product(name, Demand())) for name in ("absent", "held"))
+    async with asyncio.timeout(2):  # less than the load's own time
+        assert ((await held).source, absent.done()) == ("cache", False)
+    await levels.cached.close()
+    with pytest.raises(asyncio.CancelledError):
+        await absent
+
+
 async def test_a_failed_load_gives_all_its_leases_back() -> None:
     levels = Levels()
     levels.cluster.replica.down = levels.cluster.primary.down = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -20,14 +21,15 @@ class Loads:
         self.go = asyncio.Event()
         self.error: Exception | None = None
 
-    async def __call__(self, kind: str, items: list[int]) -> list[str]:
+    async def __call__(self, kind: str, items: list[int], tell: Callable[[int, str], None]) -> None:
         self.groups.append((kind, items))
         number = len(self.groups)
         self.departed.put_nowait(None)
         await self.go.wait()
         if self.error is not None:
             raise self.error
-        return [f"{kind}{item} of {number}" for item in items]
+        for item in items:
+            tell(item, f"{kind}{item} of {number}")
 
 
 def party() -> tuple[Together[str, int, str], Loads]:
