@@ -1,5 +1,6 @@
 """The two S3 calls we need: a conditional put and a get, over aiohttp, in path style."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -72,7 +73,8 @@ class ObjectStore:
     async def _send(self, request: Request) -> tuple[int, bytes]:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
-        headers = sign(request, self._credentials(), REGION, self._clock())
+        # In a thread, which hashing lets run beside the loop: 32 MiB would hold it up.
+        headers = await asyncio.to_thread(sign, request, self._credentials(), REGION, self._clock())
         # The path goes out exactly as it was signed: yarl must not decode or encode it again.
         url = URL(self._origin + encode_path(request.path), encoded=True)
         try:

@@ -1,13 +1,25 @@
 """Documents of many orders: rendered page by page, and written once, whichever try of a task gets there first."""
 
 import asyncio
+import hashlib
 import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Final, NamedTuple
 
 from hcs_services.object_store import StoreRefused, StoreUnavailable
 from hcs_services.worker.ports import Page, Store
 from hcs_services.worker.task import Permanent, Transient
+
+PIECE: Final = 2**18  # bytes or characters: what takes a few milliseconds to work through at the most
+
+
+class Described(NamedTuple):
+    """How many lines a document has, how many bytes, and its SHA-256 in hex."""
+
+    lines: int
+    bytes: int
+    sha256: str
 
 
 async def rendered(
@@ -26,6 +38,20 @@ async def rendered(
             if document.tell() > largest:
                 raise Permanent("too-large", f"more than {largest // 2**20} MiB of orders: ask for fewer")
     return document.getvalue()
+
+
+async def described(document: bytes) -> Described:
+    """Look through it in a thread, and in pieces that others get their turn between."""
+
+    def look_through() -> Described:
+        lines, digest = 0, hashlib.sha256()
+        for first in range(0, len(document), PIECE):
+            piece = document[first : first + PIECE]
+            lines += piece.count(b"\n")
+            digest.update(piece)
+        return Described(lines, len(document), digest.hexdigest())
+
+    return await asyncio.to_thread(look_through)
 
 
 async def put_once(store: Store, key: str, body: bytes, content_type: str) -> bytes:

@@ -5,14 +5,13 @@ transaction may take between setting `updated_at` and its commit, so that no cha
 may be in both.
 """
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hcs_services.database.connection import Connection
 from hcs_services.models import NewSync, order_document
-from hcs_services.worker.handlers.objects import put_once, rendered
+from hcs_services.worker.handlers.objects import Described, described, put_once, rendered
 from hcs_services.worker.ports import Page, Ports
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.task import Done, Effect, Permanent, Task
@@ -36,14 +35,9 @@ def render_ndjson(rows: Page) -> bytes:
     return b"".join(json.dumps(order_document(row), separators=(",", ":")).encode() + b"\n" for row in rows)
 
 
-def manifest(key: str, content: bytes, since: datetime, read_at: datetime) -> dict[str, Any]:
+def manifest(key: str, standing: Described, since: datetime, read_at: datetime) -> dict[str, Any]:
     """What was written: `{objects: [{key, orders, bytes, sha256}], since, until}`."""
-    written = {
-        "key": key,
-        "orders": content.count(b"\n"),
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    written = {"key": key, "orders": standing.lines, "bytes": standing.bytes, "sha256": standing.sha256}
     return {
         "objects": [written],
         "since": timestamp(since),
@@ -61,7 +55,7 @@ async def sync_data(task: Task, payload: NewSync, ports: Ports) -> Effect:
     content = await rendered(ports.reads.changed_since(payload.since), render_ndjson, LARGEST_BYTES)
     key = object_key(payload.since, task.id)
     standing = await put_once(ports.store, key, content, "application/x-ndjson")
-    result = manifest(key, standing, payload.since, read_at)
+    result = manifest(key, await described(standing), payload.since, read_at)
 
     async def effect(_tx: Connection, _now: datetime) -> Done:
         return Done(result=result)
