@@ -130,16 +130,18 @@ class Runner:
         if delivery.redelivered:
             REDELIVERED.labels(task.type, _came_to(earlier)).inc()
         if earlier is not None and earlier.ended:
-            return task.type, await self._made_up(delivery, earlier)
+            return task.type, await self._made_up(delivery, task, earlier)
         try:
             done = await self._work(task, handler)
         except TaskFailed as failure:
             return task.type, await self._fail(delivery, task, handler, failure)
         return task.type, await self._conclude(delivery, done)
 
-    async def _made_up(self, delivery: Delivery, earlier: task_rows.Earlier) -> str:
+    async def _made_up(self, delivery: Delivery, task: Task, earlier: task_rows.Earlier) -> str:
         if earlier.status == "dead":
-            return await self._bury(delivery, Dead("dead-before", earlier.error or "no reason recorded"))
+            # its letter may be missing: this one says what that would have said
+            reason, _, detail = (earlier.error or "dead-before: no reason recorded").partition(": ")
+            return await self._bury(delivery, Dead(reason, detail), attempts=task.attempt)
         delivery.ack()
         return "repeated"
 

@@ -124,6 +124,16 @@ async def test_the_last_failure_is_a_dead_letter_with_its_reason_and_source() ->
     assert world.pool.statuses() == ["dead"]
 
 
+async def test_a_dead_letter_that_a_crash_prevented_is_made_up_for_with_the_reason_and_the_tries_of_the_death() -> None:
+    world = World()
+    world.pool.task_row = {"status": "dead", "error": "retries-spent: 4 tries failed: the last"}
+    await world.runner.run(world.delivery(attempt=3, redelivered=True))
+    assert world.log == ["publish", "ack"]
+    ((_, queue, headers),) = world.published
+    assert (queue, headers[ATTEMPT_HEADER]) == ("hcs.dead", 4)
+    assert (headers[REASON_HEADER], headers[DETAIL_HEADER]) == ("retries-spent", "4 tries failed: the last")
+
+
 async def test_a_handler_without_a_bound_goes_on_at_the_longest_wait() -> None:
     world = World(tries=None)
     world.fails = [Transient("provider", "503")]
