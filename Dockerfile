@@ -34,6 +34,7 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/hcs
 FROM python AS services
 COPY --from=services-build /opt/venv /opt/venv
 COPY --from=services-build /opt/hcs /opt/hcs
+ENV PATH=/opt/hcs/bin:$PATH
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["python", "-m", "hcs_services"]

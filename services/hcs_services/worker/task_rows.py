@@ -5,6 +5,7 @@ up again is an operator's explicit act.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -105,6 +106,21 @@ async def note_dead(tx: Connection, task: Task, error: str, now: datetime) -> bo
     if earlier is None or not earlier.ended:
         return await _update(tx, task, now, "dead", error=error, finished=True)
     return earlier.status == "dead"
+
+
+async def take_up(tx: Connection, task_ids: Sequence[str], now: datetime) -> set[str]:
+    """Let dead tasks be tried again, for an operator; returns those of `task_ids` that have succeeded."""
+    where = f"WHERE task_id IN ({marks(len(task_ids))})"
+    found = await tx.fetch_all(
+        f"SELECT task_id, status FROM tasks FORCE INDEX (PRIMARY) {where} ORDER BY task_id FOR UPDATE",  # noqa: S608
+        task_ids,
+    )
+    await tx.execute(
+        "UPDATE tasks FORCE INDEX (PRIMARY) SET status = 'retrying', updated_at = %s, finished_at = NULL,"  # noqa: S608
+        f" ver = GREATEST(ver + 1, %s) {where} AND status = 'dead'",
+        (naive(now), clock_version(now), *task_ids),
+    )
+    return {row["task_id"] for row in found if row["status"] == "succeeded"}
 
 
 async def _earlier(tx: Connection, task: Task) -> Earlier | None:
