@@ -13,6 +13,10 @@ help: ## this list
 engine-test: ## engine tests beside real MySQL, Redis and RabbitMQ; ARGS="tests/engine/x -k name"
 	@$(PYTHON) -m hack.engine $(ARGS)
 
+.PHONY: many-tasks
+many-tasks: ## TASKS=100000 tasks through workers killed at random, and a redrive of as many dead letters; prints figures
+	@$(PYTHON) -m hack.engine --capture=no tests/engine/worker/test_many_tasks.py --tasks=$(or $(TASKS),100000)
+
 .PHONY: up images status logs down clean
 up: ## a cluster, the operator, the sample stack, a first order
 images: ## the cluster with this tree's images in it; prints their tags

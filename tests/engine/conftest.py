@@ -41,6 +41,11 @@ ROOT = Path(__file__).parents[2]
 STACK = "trial"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How large the tests of many tasks are: `make many-tasks` makes them large."""
+    parser.addoption("--tasks", type=int, default=300, help="how many tasks the tests of many tasks accept")
+
+
 @dataclass(frozen=True)
 class EngineImages:
     """The tags of the engines' images."""

@@ -75,16 +75,13 @@ class TaskStack:
         for process in (self.sink, self.stub):
             process.until_ready("/healthz", "http")
 
-    def tier(self, name: str, **overrides: str) -> Process:
-        """Start one tier and wait until it is ready."""
-        assert self.sink is not None
-        assert self.stub is not None
-        environment = self.environment(name) | {
-            "EMAIL_URL": f"smtp://127.0.0.1:{self.sink.ports['smtp']}",
-            "PAYMENT_URL": self.stub.url(),
-            "DRAIN_SECONDS": "0.1",
-        }
-        process = self._start(["hcs_services", name], environment | overrides, ("HTTP_PORT", "ADMIN_PORT"))
+    def tier(self, name: str, *, program: str = "hcs_services", **overrides: str) -> Process:
+        """Start one tier and wait until it is ready; its mails and payments go to the samples, if they run."""
+        environment = self.environment(name) | {"DRAIN_SECONDS": "0.1"}
+        if self.sink is not None and self.stub is not None:
+            environment["EMAIL_URL"] = f"smtp://127.0.0.1:{self.sink.ports['smtp']}"
+            environment["PAYMENT_URL"] = self.stub.url()
+        process = self._start([program, name], environment | overrides, ("HTTP_PORT", "ADMIN_PORT"))
         if name == "worker":
             self.workers.append(process)
         process.until_ready("/readyz", "admin")
@@ -106,7 +103,7 @@ class TaskStack:
     def _start(self, module: list[str], environment: dict[str, str], names: tuple[str, ...]) -> Process:
         ports = {name: free_port() for name in names}
         variables = {name: str(port) for name, port in ports.items()}
-        path = os.pathsep.join(str(ROOT / folder) for folder in ("services", "examples"))
+        path = os.pathsep.join(str(ROOT / folder) for folder in ("services", "examples", "."))
         environ = os.environ | environment | variables | {"PYTHONPATH": path}
         popen = subprocess.Popen([sys.executable, "-m", *module], env=environ, stdout=self.output)
         process = Process(popen, {name.removesuffix("_PORT").lower(): port for name, port in ports.items()})

@@ -65,7 +65,7 @@ async def generate_report(task: Task, payload: NewReport, ports: Ports) -> Effec
 
 async def _insert(tx: Connection, task_id: str, user_id: str, content: str, now: datetime) -> None:
     """Add the row. Its content goes over in pieces, because the driver escapes a statement in one go: one of
-    LARGEST_BYTES would hold up the loop for a third of a second.
+    LARGEST_BYTES would hold up the loop for a quarter of a second.
     """
     await tx.execute("SET @report = ''")
     for first in range(0, len(content), PIECE):
