@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pika.exceptions import AMQPError
 from pika.spec import Basic
 
-from hcs_services.queue.session import Session
+from hcs_services.queue.session import Session, SessionLost
 from hcs_services.queue.topology import DEAD, declare
 
 
@@ -44,7 +45,10 @@ class Letters:
 
     def remove(self, letter: Letter) -> None:
         """Acknowledge it: it is gone from the queue."""
-        self._session.channel.basic_ack(letter.tag)
+        try:
+            self._session.channel.basic_ack(letter.tag)
+        except AMQPError as error:
+            raise SessionLost(repr(error)) from error
 
     def _get(self, *, callback: Callable[[Letter | None], None]) -> None:
         self._got = callback
