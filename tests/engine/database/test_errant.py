@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.engine.containers import until
+from tests.engine.database.group import PATIENCE
 from tests.engine.database.trial import Pod, Trial
 from tests.engine.mysql_servers import GROUP_NAME
 
@@ -56,7 +57,7 @@ def at_rest(trial: Trial) -> Callable[[DatabasePlan], bool]:
 
 
 def write(trial: Trial, number: int, name: str = "the group's") -> None:
-    with over_tls(trial.instance(leader(trial), "hcs_app")) as session:
+    with over_tls(trial.instance(leader(trial), "hcs_app"), statement_seconds=PATIENCE) as session:
         session.run("INSERT INTO hcs.kept VALUES (%s, %s)", number, name)
 
 
@@ -75,7 +76,9 @@ def four(new_trial: Callable[[], Trial]) -> Trial:
     trial = new_trial()
     trial.start(0)
     trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
-    with over_tls(trial.instance(trial.pods[f"{trial.stack}-db-0-0"], "hcs_migrate")) as session:
+    with over_tls(
+        trial.instance(trial.pods[f"{trial.stack}-db-0-0"], "hcs_migrate"), statement_seconds=PATIENCE
+    ) as session:
         session.run("CREATE DATABASE hcs")
         session.run("CREATE TABLE hcs.kept (id INT PRIMARY KEY, name VARCHAR(32))")
     trial.wishes = replace(trial.wishes, members=3)
@@ -166,7 +169,7 @@ def test_mysqlbinlog_reads_the_export_and_it_can_be_replayed_on_the_primary(four
 def test_a_reader_with_transactions_of_its_own_takes_no_reads_and_is_rebuilt(four: Trial) -> None:
     (pod,) = of_role(four, Role.READER)
     before = executed(pod)
-    with over_socket(str(pod.server.socket)) as session, opened(session):
+    with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         session.run("INSERT INTO hcs.kept VALUES (9100, 'its own')")
     errant = own(pod, before)
     first = four.turn()
@@ -183,7 +186,7 @@ def test_a_reader_with_transactions_of_its_own_takes_no_reads_and_is_rebuilt(fou
 def test_what_its_binary_logs_no_longer_have_is_not_given_up(four: Trial) -> None:
     (pod,) = of_role(four, Role.READER)
     before = executed(pod)
-    with over_socket(str(pod.server.socket)) as session, opened(session):
+    with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         session.run("INSERT INTO hcs.kept VALUES (9200, 'its own')")
         session.run("FLUSH BINARY LOGS")
         session.run("PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 HOUR")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 from tests.engine.containers import until
 from tests.engine.database.group import (
+    PATIENCE,
     all_online,
     grown_to_three,
     leader,
@@ -253,7 +254,7 @@ def test_a_member_that_falls_out_later_joins_again_without_a_restart_and_its_sta
 def test_a_row_lets_only_the_very_server_that_was_alone_bootstrap_and_no_copy_of_its_data(trio: Trial) -> None:
     pod = next(pod for pod in members(trio) if pod is not leader(trio))
     found = []
-    with over_socket(str(pod.server.socket)) as session, opened(session):
+    with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         session.run("SET SESSION sql_log_bin = 0")
         for uuid in ("@@server_uuid", "UUID()", "NULL"):
             session.run(f"UPDATE hcs_meta.member_group SET solo_uuid = {uuid} WHERE id = 1")

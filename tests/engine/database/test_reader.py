@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from tests.engine.containers import until
+from tests.engine.database.group import PATIENCE
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.api.database import Role
@@ -55,7 +56,7 @@ def reader(trial: Trial, ordinal: int = 0) -> Pod:
 
 
 def write(trial: Trial, number: int) -> None:
-    with over_tls(trial.instance(member(trial), "hcs_migrate")) as session:
+    with over_tls(trial.instance(member(trial), "hcs_migrate"), statement_seconds=PATIENCE) as session:
         session.run("CREATE DATABASE IF NOT EXISTS hcs")
         session.run("CREATE TABLE IF NOT EXISTS hcs.kept (id INT PRIMARY KEY)")
         session.run("REPLACE INTO hcs.kept VALUES (%s)", number)
@@ -93,7 +94,7 @@ def test_a_reader_takes_no_writes(stack: Trial) -> None:
 def test_a_reader_that_nobody_works_on_any_more_is_closed_to_writes_again(stack: Trial) -> None:
     pod = reader(stack)
     stack.stop_agent(pod)  # it opens a server that has just started, for its accounts
-    with over_socket(str(pod.server.socket)) as session, opened(session):
+    with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         assert not [step for step in stack.plan().steps if isinstance(step, Close)]
     pod.server.run("SET GLOBAL super_read_only = OFF")
     stack.turn()
@@ -211,7 +212,7 @@ def test_a_reader_whose_binary_logs_are_gone_is_copied_anew(stack: Trial) -> Non
 def test_quarantine_names_a_reader_with_transactions_of_its_own_and_leaves_it_as_it_is(stack: Trial) -> None:
     stack.wishes = replace(stack.wishes, errant="Quarantine")
     pod = reader(stack, 1)
-    with over_socket(str(pod.server.socket)) as session, opened(session):
+    with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         session.run("CREATE DATABASE own")
     planned = stack.converge("it is named", lambda planned: planned.problem)
     assert planned.problem

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.containers import Engines, until
+from tests.engine.database.group import PATIENCE
 from tests.engine.database.served import TABLES, Ledger, Service
 from tests.engine.database.trial import Pod, Trial
 from tests.engine.partition import between
@@ -121,7 +122,7 @@ def growth(new_trial: Callable[[], Trial], tmp_path_factory: pytest.TempPathFact
     trial = new_trial()
     trial.start(0)
     trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
-    with over_tls(trial.instance(members(trial)[0], "hcs_migrate")) as session:
+    with over_tls(trial.instance(members(trial)[0], "hcs_migrate"), statement_seconds=PATIENCE) as session:
         for statement in ("CREATE DATABASE hcs", *TABLES):
             session.run(statement)
     trial.wishes = replace(trial.wishes, members=3)

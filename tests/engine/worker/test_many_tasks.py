@@ -139,11 +139,10 @@ class Run:
             found = [letter async for letter in redrive.everything(Letters(session))]
         finally:
             await session.close()
-        told = ((decode(letter.body).task_id, letter.headers) for letter in found)
+        ours = [letter for letter in found if self.name.encode() in letter.body]  # other tests leave theirs
         return {
-            task_id: (headers[REASON_HEADER], headers[ATTEMPT_HEADER])
-            for task_id, headers in told
-            if task_id.startswith(self.name)
+            decode(letter.body).task_id: (letter.headers[REASON_HEADER], letter.headers[ATTEMPT_HEADER])
+            for letter in ours
         }
 
 
