@@ -93,7 +93,10 @@ class ControlPlane:
             process.wait(10)
 
     def kubeconfig(self, user: str) -> Path:
+        """A user's; written once, as another operator may be reading it."""
         path = self.folder / f"{user}.kubeconfig"
+        if path.exists():
+            return path
         content = {
             "apiVersion": "v1",
             "kind": "Config",
