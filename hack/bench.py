@@ -62,10 +62,10 @@ def _run(arguments: list[str], measured: Path, load: float) -> int:
         image = images.ours(runner.docker, images.BENCH, official=official, arguments={"TEST_IMAGE": runner.test})
     environment = {"BENCH_RESULTS": "/results", "BENCH_LOAD": f"{load:.2f}"}
     environment |= {name: os.environ[name] for name in _DEFAULTS if name in os.environ}
-    options = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+    command = [image, "python", "-m", "benchmarks.services", *arguments]
     # Access logs go to memory: no contender waits for a disk.
-    options += ["--volume", f"{measured}:/results", "--tmpfs", "/tmp"]
-    return engine.beside_engines(runner, [image, "python", "-m", "benchmarks.services", *arguments], options=options)
+    options = ["--volume", f"{measured}:/results", "--tmpfs", "/tmp"]
+    return engine.beside_engines(runner, command, given=environment, options=options)
 
 
 if __name__ == "__main__":

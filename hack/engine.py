@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +73,16 @@ def run(runner: Runner, arguments: list[str], output: IO[str] | None = None) -> 
 
 
 def beside_engines(
-    runner: Runner, command: Sequence[str], *, options: Sequence[str] = (), output: IO[str] | None = None
+    runner: Runner,
+    command: Sequence[str],
+    *,
+    given: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+    output: IO[str] | None = None,
 ) -> int:
-    """An image and its command, as `docker run` takes them, on a network of the run's own; the command's exit code."""
+    """An image and its command, as `docker run` takes them, on a network of the run's own, with what is `given` in its
+    environment; the command's exit code.
+    """
     docker = runner.docker
     name = f"hcs-{secrets.token_hex(3)}"
     outside = places.RUN / "engines" / name
@@ -90,6 +97,7 @@ def beside_engines(
         "CI": os.environ.get("CI", ""),
         **_COMPILED,
         **{f"HCS_IMAGE_{engine.upper()}": tag for engine, tag in runner.tags.items()},
+        **(given or {}),
     }
     words = ["run", "--rm", "--init", "--name", f"{name}-tests", "--network", name, "--label", f"hcs-test-run={name}"]
     words += [

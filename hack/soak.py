@@ -52,9 +52,8 @@ def _run(measured: Path, load: float) -> int:
     runner = engine.Runner.ready()
     environment = {"SOAK_RESULTS": "/results", "SOAK_LOAD": f"{load:.2f}", "PYTHONPATH": _PATHS}
     environment |= {name: os.environ[name] for name in _DEFAULTS if name in os.environ}
-    options = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
-    options += ["--volume", f"{measured}:/results"]
-    return engine.beside_engines(runner, [runner.test, "python", "-m", "benchmarks.soak"], options=options)
+    command, options = [runner.test, "python", "-m", "benchmarks.soak"], ["--volume", f"{measured}:/results"]
+    return engine.beside_engines(runner, command, given=environment, options=options)
 
 
 if __name__ == "__main__":

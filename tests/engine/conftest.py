@@ -10,6 +10,7 @@ Fixtures (session-wide; tests keep apart by their own ids, keys, queue names; no
   `.connection("app")` (PyMySQL), `.primary` (a Mysqld: `.run(sql…)`, `.ask(sql)` as root, `.container.kill()` …).
 - `mysql_reader`: an asynchronous reader of that group, behind `mysql_group.readers_host`.
 - `redis_server`: `.host`, `.port`, `.url`, `.password`, `.container`. `rabbitmq_server`: the same, and `.management_port`; user hcs.
+- `broker`: that server as the services name it; `publisher`: one that runs (each for one test).
 - `credentials`: a folder laid out as /etc/hcs in a pod, for all of them: database/*, cache/password, limits/password, queue/password, tokens/*.
 - `tier_environment`: a function tier → environment variables with which `Settings()` or `python -m hcs_services <tier>` reaches them
   (asks for the engines that tier needs: only those are started).
@@ -24,9 +25,11 @@ service, `<service>.engine.svc.cluster.local`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,8 @@ from tests.engine.brokers import RabbitmqServer, RedisServer, start_rabbitmq, st
 from tests.engine.certificates import Authority
 from tests.engine.containers import Engines
 from tests.engine.mysql_servers import NAMESPACE, Mysqld, MysqldMaker, MysqlGroup
+
+from hcs_services.queue import Broker, Publisher
 
 ROOT = Path(__file__).parents[2]
 STACK = "trial"
@@ -138,6 +143,21 @@ def redis_server(engines: Engines, engine_images: EngineImages, credentials: Pat
 def rabbitmq_server(engines: Engines, engine_images: EngineImages, credentials: Path) -> RabbitmqServer:
     """RabbitMQ with user hcs and the management plugin."""
     return start_rabbitmq(engines, engine_images.rabbitmq, (credentials / "queue" / "password").read_text())
+
+
+@pytest.fixture
+def broker(rabbitmq_server: RabbitmqServer) -> Broker:
+    return Broker(rabbitmq_server.url, lambda: rabbitmq_server.password)
+
+
+@pytest.fixture
+async def publisher(broker: Broker) -> AsyncIterator[Publisher]:
+    publisher = Publisher(broker, "test-publisher")
+    task = asyncio.create_task(publisher.run())
+    yield publisher
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 _NEEDS = {

@@ -9,12 +9,10 @@ from decimal import Decimal
 import aiohttp
 import pytest
 from tests.engine.async_api.calls import Calls
-from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.worker.task_stack import Process, TaskStack
 
 from hcs_services.identifiers import new_order_id, public_order_id, slot_of
-from hcs_services.queue import Broker
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +47,6 @@ def alone(task_stack: TaskStack) -> Iterator[TaskStack]:
     task_stack.kill_workers()
     yield task_stack
     task_stack.kill_workers()
-
-
-@pytest.fixture
-def broker(rabbitmq_server: RabbitmqServer) -> Broker:
-    return Broker(rabbitmq_server.url, lambda: rabbitmq_server.password)
 
 
 @pytest.fixture

@@ -19,21 +19,6 @@ from hcs_services.queue.topology import BULK, CRITICAL, DEAD, DEFAULT, PROBE, qu
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture
-def broker(rabbitmq_server: RabbitmqServer) -> Broker:
-    return Broker(rabbitmq_server.url, lambda: rabbitmq_server.password)
-
-
-@pytest.fixture
-async def publisher(broker: Broker) -> AsyncIterator[Publisher]:
-    publisher = Publisher(broker, "test-publisher")
-    task = asyncio.create_task(publisher.run())
-    yield publisher
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
 class Inbox:
     """What a consumer got, with a way to wait for the delivery of one body."""
 

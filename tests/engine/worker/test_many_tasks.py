@@ -14,14 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.engine.async_api.waiting import eventually
-from tests.engine.brokers import RabbitmqServer
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.worker.conftest import Rows
 from tests.engine.worker.counting_worker import EFFECTS
@@ -70,21 +69,6 @@ def workers(
 def one_more(stack: TaskStack, **settings: str) -> None:
     many = {"WORKER_CONCURRENCY": "16", "WORKER_PREFETCH": "32"}
     stack.tier("worker", program="tests.engine.worker.counting_worker", **many, **settings)
-
-
-@pytest.fixture
-def broker(rabbitmq_server: RabbitmqServer) -> Broker:
-    return Broker(rabbitmq_server.url, lambda: rabbitmq_server.password)
-
-
-@pytest.fixture
-async def publisher(broker: Broker) -> AsyncIterator[Publisher]:
-    publisher = Publisher(broker, "many-tasks")
-    running = asyncio.create_task(publisher.run())
-    yield publisher
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
 
 
 class Run:
