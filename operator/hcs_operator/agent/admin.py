@@ -16,7 +16,7 @@ class State:
         self._clock = clock
         self._beat = clock()
         self.ready = False
-        """The last look was answered, and this mysqld's accounts were set."""
+        """mysqld has answered the last look."""
 
     def beat(self) -> None:
         """Note that the loop comes round."""

@@ -36,6 +36,7 @@ class Loop:
         """Look, decide, act; return how many seconds to wait before the next turn."""
         try:
             local = look(self._settings, self._memory)
+            self._state.ready = True
             decision = decide(local, self._memory)
             if isinstance(decision, Wait | Settle):
                 self._say("waiting", getattr(decision, "why", "accounts are set"))
@@ -43,7 +44,6 @@ class Loop:
                 self._say("acting", type(decision).__name__)
             self._memory = begun(decision, local, self._memory)
             self._memory = act(decision, local, self._memory, self._settings)
-            self._state.ready = self._memory.settled.run == local.now.run
         except Unreachable as error:
             self._state.ready = False
             self._say("mysqld does not answer", str(error))
