@@ -1,4 +1,4 @@
-"""The cluster as a user sees it: kubectl, its JSON, and waiting with a deadline."""
+"""The cluster as a user sees it: kubectl, objects as it shows them, and waiting with a deadline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from tests.cluster.objects import Document, objects
 from tests.slack import SLACK
 
-Document = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -78,8 +78,7 @@ class Kubectl:
 
     def get(self, kind: str, name: str) -> Document | None:
         """One object, or None where there is none."""
-        text = self.run("get", kind, name, "--ignore-not-found", "--output=json")
-        return json.loads(text) if text.strip() else None
+        return objects(self.kubeconfig).get(kind, self.namespace, name)
 
     def secret(self, name: str, key: str) -> str:
         """A key of a Secret in plain text; empty where there is no such Secret."""
@@ -106,8 +105,7 @@ class Kubectl:
 
     def items(self, kind: str, selector: str = "") -> list[Document]:
         """The objects of a kind that a label selector picks."""
-        found: list[Document] = json.loads(self.run("get", kind, f"--selector={selector}", "--output=json"))["items"]
-        return found
+        return objects(self.kubeconfig).items(kind, self.namespace, selector)
 
     def apply(self, *documents: Mapping[str, Any]) -> str:
         """Applies documents as `kubectl apply -f -` does."""

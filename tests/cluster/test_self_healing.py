@@ -8,7 +8,8 @@ import time
 
 import pytest
 from tests.cluster.conftest import Stack
-from tests.cluster.kubectl import Document, condition, until
+from tests.cluster.kubectl import condition, until
+from tests.cluster.objects import Document
 
 pytestmark = pytest.mark.cluster
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.kubectl import Document, Kubectl
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.objects import Document
 
 SIGKILLED = 137
 

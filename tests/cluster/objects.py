@@ -1,0 +1,88 @@
+"""Objects of the cluster, read over connections that stay open: waiting looks twice a second, and a new kubectl for each
+look takes longer, and more of the processors, than the look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+
+Document = dict[str, Any]
+_SECONDS = 60  # that one answer may take
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind's place in the API."""
+
+    root: str  # as `/apis/apps/v1`
+    plural: str
+    kind: str
+    namespaced: bool
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """The URL path of all of them, or of the one of that name."""
+        within = f"/namespaces/{namespace}" if self.namespaced else ""
+        return f"{self.root}{within}/{self.plural}" + (f"/{name}" if name else "")
+
+
+class Objects:
+    """What the API server of a kubeconfig has. Kinds have the names that kubectl takes: `pvc`, `pods`, `StatefulSet`."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._api = config.new_client_from_config(config_file=str(kubeconfig))
+        self._resources: dict[str, Resource] = {}
+        for resource, names in self._discovered():
+            for name in names:
+                self._resources.setdefault(name, resource)
+
+    def get(self, kind: str, namespace: str, name: str) -> Document | None:
+        """One object, or None where there is none."""
+        try:
+            return self._read(self._resources[kind.lower()].path(namespace, name))
+        except client.ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def items(self, kinds: str, namespace: str, selector: str) -> list[Document]:
+        """The objects of one kind, or of several with commas between them, that a label selector picks."""
+        found: list[Document] = []
+        for resource in (self._resources[kind.lower()] for kind in kinds.split(",")):
+            listed = self._read(resource.path(namespace), labelSelector=selector)
+            of_kind = {"apiVersion": listed["apiVersion"], "kind": resource.kind}
+            found += [{**of_kind, **item} for item in listed["items"]]
+        return found
+
+    def _discovered(self) -> Iterator[tuple[Resource, list[str]]]:
+        """Each kind with its names; the core's first, since others have events and nodes too."""
+        groups = self._read("/apis")["groups"]
+        for root in ("/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)):
+            for it in self._read(root)["resources"]:
+                if "/" not in it["name"]:
+                    names = [it["name"], it["singularName"], it["kind"].lower(), *it.get("shortNames", ())]
+                    yield Resource(root, it["name"], it["kind"], it["namespaced"]), names
+
+    def _read(self, path: str, **query: str) -> Document:
+        answer: Document = self._api.call_api(
+            path,
+            "GET",
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json"},
+            response_type="object",
+            auth_settings=["BearerToken"],
+            _return_http_data_only=True,
+            _request_timeout=_SECONDS,
+        )
+        return answer
+
+
+@cache
+def objects(kubeconfig: Path) -> Objects:
+    """One client for each kubeconfig: it keeps what it discovered, and its connections."""
+    return Objects(kubeconfig)
