@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     relay_batch: int = Field(64, ge=1)
     keys_kept_hours: int = Field(24, ge=24)
     tasks_kept_days: int = Field(7, ge=7)
+    audit_kept_days: int = Field(90, ge=7)
 
     # gateway
     limits_timeout_ms: int = Field(250, ge=1)

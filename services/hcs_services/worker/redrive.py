@@ -2,7 +2,8 @@
 
 For each letter, in this order, so that an end between any two of them loses nothing and doubles no effect:
 
-1. its task's row turns from `dead` to `retrying`: workers have no effect of a task that is dead;
+1. its task's row turns from `dead` to `retrying`: workers have no effect of a task that is dead; the same transaction
+   writes down who asked for it and why;
 2. its message is published to the queue it came from, as a first try, and confirmed;
 3. the letter is removed.
 
@@ -13,25 +14,24 @@ succeeded meanwhile and only removes it. Of two messages of one task the second 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hcs_services.database.connection import Connection
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.settle import run_keyed
-from hcs_services.queue import MalformedMessage, TaskMessage, decode, message, queue_for
+from hcs_services.queue import TaskMessage, decode, message, queue_for
 from hcs_services.queue.letters import Letter
-from hcs_services.worker import task_rows
+from hcs_services.worker import audit, task_rows
+from hcs_services.worker.audit import Purpose
+from hcs_services.worker.dead_letters import BATCH, OTHERS, About, Letters, Wanted, in_batches
 from hcs_services.worker.registry import Registry
 from hcs_services.worker.runner import EXPIRES_AFTER, Publish
 
-BATCH: Final = 64
-"""Letters whose rows share a transaction and whose confirms are awaited together, and no more than a second's."""
 _PUBLISH_SECONDS: Final = 10.0
 _OF_DEATH: Final = frozenset(
     {
@@ -42,24 +42,12 @@ _OF_DEATH: Final = frozenset(
         message.ATTEMPT_HEADER,
     }
 )
-BY_THE_BROKER: Final = "delivery-limit"
-"""The reason of a letter that has none: the broker gave the message up, which crashes its workers."""
 
 REDRIVEN: Final = "redriven"
 DONE_BEFORE: Final = "done before"
-OTHERS: Final = "left: not asked for"
 MALFORMED: Final = "left: malformed or of unknown type"
 SETTLED: Final = "left: its death had consequences (a payment), ask for a new one"
 EXPIRED: Final = "left: accepted more than 7 days ago"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which letters: those of this reason and this type, None for any, and how many at the most."""
-
-    reason: str | None = None
-    type: str | None = None
-    limit: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,49 +64,17 @@ class Chosen:
         return {name: value for name, value in told if name not in _OF_DEATH and not name.startswith("x-")}
 
 
-class Letters(Protocol):
-    """`queue.letters.Letters`."""
-
-    async def count(self) -> int:
-        """How many lie there."""
-
-    async def take(self) -> Letter | None:
-        """The next one."""
-
-    def remove(self, letter: Letter) -> None:
-        """It is done with."""
-
-
-def label(letter: Letter) -> tuple[str, str]:
-    """The letter's (type, reason)."""
-    reason = str(letter.headers.get(message.REASON_HEADER, BY_THE_BROKER))
-    try:
-        return decode(letter.body).type[:64], reason
-    except MalformedMessage:
-        return "unknown", reason
-
-
 def choose(letter: Letter, wanted: Wanted, registry: Registry, now: datetime) -> Chosen | str:
     """What to do with a letter: redrive it, or leave it, and why."""
-    task_type, reason = label(letter)
-    if wanted.reason not in (None, reason) or wanted.type not in (None, task_type):
+    if not wanted.means(letter):
         return OTHERS
-    handler = registry.get(task_type)
+    handler = registry.get(About.of(letter).type)
     if handler is None:
         return MALFORMED
     if handler.on_dead is not None:  # a payment's charge may have been given back
         return SETTLED
     task = decode(letter.body)
     return EXPIRED if task.created_at < now - EXPIRES_AFTER else Chosen(letter, task)
-
-
-async def everything(letters: Letters) -> AsyncIterator[Letter]:
-    """Each letter that lies there now, once; not those that come meanwhile, of tasks that die again."""
-    for _ in range(await letters.count()):
-        letter = await letters.take()
-        if letter is None:  # somebody else takes them, too
-            return
-        yield letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +85,7 @@ class Redrive:
     primary: PrimaryPool
     publish: Publish
     registry: Registry
+    purpose: Purpose
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -138,31 +95,25 @@ class Redrive:
         Raises SessionLost, NotAccepted or DatabaseFailure: it can be run again.
         """
         told: Counter[str] = Counter()
-        batch: list[Chosen] = []
-        size, began = max(1, min(BATCH, int(rate))), self.clock()
-        async for letter in everything(self.letters):
-            chosen = choose(letter, wanted, self.registry, datetime.now(UTC))
-            if isinstance(chosen, str):
-                told[chosen] += 1
-                continue
-            batch.append(chosen)
-            last = told[REDRIVEN] + len(batch) >= wanted.limit
-            if last or len(batch) == size:
-                told.update(await self._redrive(batch))
-                batch.clear()
-                await self.sleep(max(0.0, began + told[REDRIVEN] / rate - self.clock()))
-            if last:
-                break
-        told.update(await self._redrive(batch))
+        size, began = max(1, min(BATCH, int(rate))), self.clock()  # no more than a second's
+
+        def chosen(letter: Letter) -> Chosen | str:
+            return choose(letter, wanted, self.registry, datetime.now(UTC))
+
+        async for batch in in_batches(self.letters, chosen, size, wanted.limit, told):
+            told.update(await self._redrive(batch))
+            await self.sleep(max(0.0, began + told[REDRIVEN] / rate - self.clock()))
         return told
 
     async def _redrive(self, batch: Sequence[Chosen]) -> dict[str, int]:
-        if not batch:
-            return {}
         by_id = {chosen.task.task_id: chosen for chosen in batch}  # a task may have two letters, of two deliveries
 
         async def take_up(tx: Connection, _settling: bool) -> set[str]:  # noqa: FBT001 - run_keyed's form
-            return await task_rows.take_up(tx, sorted(by_id), datetime.now(UTC))
+            done = await task_rows.take_up(tx, sorted(by_id), datetime.now(UTC))
+            for action, of_action in ((REDRIVEN, by_id.keys() - done), (DONE_BEFORE, done)):
+                letters = [chosen.letter for chosen in batch if chosen.task.task_id in of_action]
+                await audit.record(tx, self.purpose, action, letters)
+            return done
 
         done = (await run_keyed(self.primary, take_up)).value
         redriven = [chosen for task_id, chosen in by_id.items() if task_id not in done]

@@ -1,4 +1,5 @@
-"""How long rows are kept: inbox and idempotency keys 24 h past their use, tasks and their reports 7 days.
+"""How long rows are kept: inbox and idempotency keys 24 h past their use, tasks and their reports 7 days, the
+audit of dead letters 90 days.
 
 A report is reached through its task only, so it goes with it. Payments, notifications and orders are records and stay.
 """
@@ -25,6 +26,7 @@ def rules(settings: Settings) -> list[tuple[str, str, int]]:
         ("idempotency_keys", "used_at", settings.keys_kept_hours),
         ("tasks", "updated_at", days),
         ("reports", "created_at", days),
+        ("dead_letter_audit", "done_at", settings.audit_kept_days * 24),
     ]
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.engine.worker.hcs_tasks import HcsTasks
 
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.versions import clock_version
@@ -76,3 +77,8 @@ def rows(pool: PrimaryPool) -> Rows:
 def task_id() -> Callable[[], str]:
     """New ids that no other test uses."""
     return lambda: secrets.token_hex(20).upper()
+
+
+@pytest.fixture
+def hcs_tasks(tier_environment: Callable[[str], dict[str, str]]) -> HcsTasks:
+    return HcsTasks(tier_environment("worker"))

@@ -6,24 +6,18 @@ Small in `make test`; `make many-tasks` runs a hundred thousand of each and prin
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import random
 import secrets
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.async_api.waiting import eventually
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.worker.conftest import Rows
 from tests.engine.worker.counting_worker import EFFECTS
+from tests.engine.worker.hcs_tasks import LONG, HcsTasks
 from tests.engine.worker.task_stack import TaskStack
 
 from hcs_services.database import many_rows
@@ -32,13 +26,11 @@ from hcs_services.queue import Broker, Publisher, TaskMessage, connect, decode
 from hcs_services.queue.letters import Letters
 from hcs_services.queue.message import ATTEMPT_HEADER, REASON_HEADER
 from hcs_services.queue.topology import DEAD, DEFAULT
-from hcs_services.worker import redrive, task_rows
+from hcs_services.worker import dead_letters, task_rows
 from hcs_services.worker.registry import TRIES
 
 pytestmark = pytest.mark.engine
 
-SERVICES = Path(__file__).parents[3] / "services"
-LONG = 1200.0
 WORKERS = 2
 
 
@@ -120,7 +112,7 @@ class Run:
         """Reason and attempts of each letter, by task."""
         session = await connect(broker, "many-letters")
         try:
-            found = [letter async for letter in redrive.everything(Letters(session))]
+            found = [letter async for letter in dead_letters.everything(Letters(session))]
         finally:
             await session.close()
         ours = [letter for letter in found if self.name.encode() in letter.body]  # other tests leave theirs
@@ -135,51 +127,6 @@ def run(publisher: Publisher, rows: Rows) -> Run:
     return Run(publisher, rows)
 
 
-class Redrives:
-    """`hcs-tasks redrive` as a process of its own."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = os.environ | environment | {"PYTHONPATH": str(SERVICES)}
-
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(SERVICES / "bin" / "hcs-tasks"), "redrive", *options]
-        return subprocess.Popen(command, env=self._environment)
-
-    async def run(self, *options: str) -> None:
-        """To its end; prints what that took."""
-        started, process, peak = time.monotonic(), self.start(*options), 0
-        while process.poll() is None:
-            peak = max(peak, peak_kib(process.pid))
-            await asyncio.sleep(0.05)
-        print(f"redrive: {time.monotonic() - started:.1f} s, {peak / 1024:.0f} MiB at the most")
-        assert process.returncode == 0
-
-    async def run_until(self, left: dict[str, tuple[str, int]], letters: Callable[[], Any], *options: str) -> None:
-        """As often as it takes until `letters()` are those: the broker may still be giving back what others held."""
-
-        async def only_those() -> bool:
-            await self.run(*options)
-            return bool(await letters() == left)
-
-        await eventually("the other letters are gone", only_those, LONG)
-
-    async def run_and_be_killed(self, when: Callable[[], Any], *options: str) -> None:
-        """Killed as soon as `when` says so, which it must before the end."""
-        process = self.start(*options)
-        await eventually("it has begun", when, LONG)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-
-
-def peak_kib(pid: int) -> int:
-    """The most memory that a process has had, in KiB; 0 once it is gone."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-    return 0
-
-
 async def dead_rows(pool: PrimaryPool, task_ids: Sequence[str]) -> None:
     """Writes the tasks as workers leave them that gave them up."""
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -187,11 +134,6 @@ async def dead_rows(pool: PrimaryPool, task_ids: Sequence[str]) -> None:
     for first in range(0, len(rows), 1000):
         async with pool.transaction() as tx:
             await many_rows.insert(tx, "tasks", task_rows.COLUMNS, rows[first : first + 1000])
-
-
-@pytest.fixture
-def redrives(tier_environment: Callable[[str], dict[str, str]]) -> Redrives:
-    return Redrives(tier_environment("worker"))
 
 
 async def kill_at_random(stack: TaskStack, run: Run, healthy: int, rng: random.Random) -> int:
@@ -209,7 +151,7 @@ async def kill_at_random(stack: TaskStack, run: Run, healthy: int, rng: random.R
 
 
 async def test_every_accepted_task_has_one_effect_though_workers_are_killed_and_the_poisonous_ones_after_a_redrive(
-    count: int, run: Run, workers: Callable[..., TaskStack], broker: Broker, redrives: Redrives
+    count: int, run: Run, workers: Callable[..., TaskStack], broker: Broker, hcs_tasks: HcsTasks
 ) -> None:
     poison = count // 50
     refused = await run.publish_all(["refused"] * poison)
@@ -229,8 +171,8 @@ async def test_every_accepted_task_has_one_effect_though_workers_are_killed_and_
     assert await run.effects() == dict.fromkeys(set(run.accepted) - set(expected), 1)
 
     workers(MENDED="1")
-    await redrives.run("--reason", "mail-refused", "--rate", "5000")
-    await redrives.run_until({}, lambda: run.letters(broker), "--type", "send_email", "--rate", "5000")
+    await hcs_tasks.run("redrive", "--reason", "mail-refused", "--rate", "5000")
+    await hcs_tasks.redrive_until({}, lambda: run.letters(broker), "--type", "send_email", "--rate", "5000")
     await run.until("succeeded", count)
     assert await run.effects() == dict.fromkeys(run.accepted, 1)
 
@@ -248,7 +190,7 @@ async def test_a_task_whose_try_failed_waits_for_no_other_ones_back_off(
 
 
 async def test_a_redrive_that_is_killed_loses_and_doubles_nothing_and_leaves_what_was_not_asked_for(
-    count: int, run: Run, workers: Callable[..., TaskStack], broker: Broker, redrives: Redrives, pool: PrimaryPool
+    count: int, run: Run, workers: Callable[..., TaskStack], broker: Broker, hcs_tasks: HcsTasks, pool: PrimaryPool
 ) -> None:
     workers()
     ours, theirs = f"a-{run.name}", f"b-{run.name}"
@@ -259,8 +201,8 @@ async def test_a_redrive_that_is_killed_loses_and_doubles_nothing_and_leaves_wha
     async def in_the_middle() -> bool:
         return await run.ended("succeeded") >= len(wanted) // 4
 
-    await redrives.run_and_be_killed(in_the_middle, "--reason", ours, "--rate", str(count / 16))
+    await hcs_tasks.redrive_and_be_killed(in_the_middle, "--reason", ours, "--rate", str(count / 16))
     left = dict.fromkeys(others, (theirs, TRIES))
-    await redrives.run_until(left, lambda: run.letters(broker), "--reason", ours, "--rate", "5000")
+    await hcs_tasks.redrive_until(left, lambda: run.letters(broker), "--reason", ours, "--rate", "5000")
     await run.until("succeeded", len(wanted))
     assert await run.effects() == dict.fromkeys(wanted, 1)

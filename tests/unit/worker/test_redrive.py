@@ -13,18 +13,10 @@ import pytest
 from hcs_services.queue import TaskMessage, decode
 from hcs_services.queue.letters import Letter
 from hcs_services.worker import handlers
-from hcs_services.worker.redrive import (
-    DONE_BEFORE,
-    EXPIRED,
-    MALFORMED,
-    OTHERS,
-    REDRIVEN,
-    SETTLED,
-    Chosen,
-    Redrive,
-    Wanted,
-    choose,
-)
+from hcs_services.worker.audit import Purpose
+from hcs_services.worker.dead_letters import OTHERS, Wanted
+from hcs_services.worker.purge import OWED, PURGED, Purge
+from hcs_services.worker.redrive import DONE_BEFORE, EXPIRED, MALFORMED, REDRIVEN, SETTLED, Chosen, Redrive, choose
 from hcs_services.worker.registry import HANDLERS
 
 pytestmark = pytest.mark.unit
@@ -71,19 +63,26 @@ class Killed(BaseException):
 
 
 class World:
-    """Letters, tasks' rows and a queue, which outlive a redrive; `left` steps until it is killed."""
+    """Letters, tasks' rows, the audit's and a queue, which outlive a redrive; `left` steps until it is killed."""
 
     def __init__(self, *letters: Letter, statuses: dict[str, str] | None = None) -> None:
         self.letters = list(letters)
         self.statuses = statuses or {}
         self.queue: list[str] = []
+        self.audit: list[tuple[Any, ...]] = []
+        """(action, task, because)"""
         self.left = 1000
         self.waits: list[float] = []
         self._taken = 0
 
     def redrive(self) -> Redrive:
         self._taken = 0
-        return Redrive(self, cast("Any", self), self.publish, HANDLERS, clock=lambda: 0.0, sleep=self.sleep)
+        purpose = Purpose("the mail server is back")
+        return Redrive(self, cast("Any", self), self.publish, HANDLERS, purpose, clock=lambda: 0.0, sleep=self.sleep)
+
+    def purge(self) -> Purge:
+        self._taken = 0
+        return Purge(self, cast("Any", self), Purpose("they were tests"))
 
     def _step(self) -> None:
         if self.left == 0:
@@ -113,7 +112,11 @@ class World:
     async def fetch_all(self, _sql: str, arguments: Sequence[str]) -> list[dict[str, str]]:
         return [{"task_id": name, "status": self.statuses[name]} for name in arguments if name in self.statuses]
 
-    async def execute(self, _sql: str, arguments: Sequence[Any]) -> int:
+    async def execute(self, sql: str, arguments: Sequence[Any]) -> int:
+        if "dead_letter_audit" in sql:
+            rows = [arguments[first : first + 9] for first in range(0, len(arguments), 9)]
+            self.audit += [(row[3], row[4], row[8]) for row in rows]
+            return len(rows)
         for name in arguments[2:]:
             if self.statuses.get(name) == "dead":
                 self.statuses[name] = "retrying"
@@ -148,6 +151,8 @@ async def test_a_task_that_has_succeeded_meanwhile_is_not_published_and_one_with
     assert world.queue == ["T2"]
     assert world.letters == []
     assert told == Counter({REDRIVEN: 1, DONE_BEFORE: 2})
+    why = "the mail server is back"
+    assert world.audit == [(REDRIVEN, "T2", why), (REDRIVEN, "T2", why), (DONE_BEFORE, "T1", why)]
 
 
 async def test_a_limit_and_a_rate_are_kept_and_what_was_not_asked_for_stays() -> None:
@@ -169,5 +174,41 @@ async def test_a_task_that_dies_again_meanwhile_is_not_taken_up_twice_by_one_red
         world.queue.append("T1")
         world.letters.append(letter("T1", tag=2))
 
-    await Redrive(world, cast("Any", world), publish, HANDLERS, sleep=world.sleep).run(Wanted(), 1)
+    await Redrive(world, cast("Any", world), publish, HANDLERS, Purpose(""), sleep=world.sleep).run(Wanted(), 1)
     assert [left.tag for left in world.letters] == [2]
+
+
+async def test_a_purge_throws_away_what_was_named_and_writes_each_down() -> None:
+    others, refund = letter("O1", reason="mail-server"), letter("R1", task_type="refund_payment")
+    malformed = Letter(b"{", {"dead-reason": "mail-refused"}, 9)
+    world = World(others, letter("T1"), refund, malformed, letter("T2"))
+    told = await world.purge().run(Wanted("mail-refused"))
+    assert world.letters == [others, refund]
+    assert world.audit == [(PURGED, name, "they were tests") for name in ("T1", None, "T2")]
+    assert told == Counter({PURGED: 3, OTHERS: 1, OWED: 1})
+
+
+async def test_refunds_are_purged_by_their_type_alone() -> None:
+    world = World(letter("R1", task_type="refund_payment"), letter("T1"))
+    assert await world.purge().run(Wanted(type="refund_payment")) == Counter({PURGED: 1, OTHERS: 1})
+    assert [(action, name) for action, name, _ in world.audit] == [(PURGED, "R1")]
+
+
+async def test_a_purge_that_is_killed_has_written_down_whatever_it_removed() -> None:
+    for steps in range(4 + 1):  # take two, one transaction, remove two
+        world = World(letter("T1"), letter("T2", tag=2))
+        world.left = steps
+        with pytest.raises(Killed):
+            await world.purge().run(Wanted("mail-refused"))
+        gone = {"T1", "T2"} - {decode(left.body).task_id for left in world.letters}
+        assert gone <= {name for _, name, _ in world.audit}
+        world.left = 1000
+        await world.purge().run(Wanted("mail-refused"))
+        assert world.letters == []
+        assert {name for _, name, _ in world.audit} == {"T1", "T2"}
+
+
+async def test_a_purge_keeps_its_limit() -> None:
+    world = World(*(letter(f"T{number}") for number in range(5)))
+    assert await world.purge().run(Wanted("mail-refused", limit=2)) == Counter({PURGED: 2})
+    assert [decode(left.body).task_id for left in world.letters] == ["T2", "T3", "T4"]
