@@ -1,5 +1,5 @@
-"""`hcs-tasks`: look at dead tasks, take them up again or throw them away; run in a worker's pod, where its settings and
-secrets are.
+"""`hcs-tasks`: look at dead tasks, take them up again or throw them away; run in a pod of the stack, where settings and
+secrets are: the async API's is always there.
 
 Exit code 0, 2 with one line for a bad command, 1 with one line where an engine went away: then run it again.
 """
