@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
 SAMPLES_NAMESPACE = "shop"
 OPERATOR_NAMESPACE = "hcs-system"
-FIRST = ("test_images", "test_daemon_remains", "test_reclaim", "test_at_rest")
+FIRST = ("test_images", "test_daemon_remains", "test_reclaim", "test_at_rest", "under_load")
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,6 @@ def shop(kubectl: Kubectl) -> Stack:
     stack = Stack("shop", kubectl.inside(SAMPLES_NAMESPACE), GATEWAY)
     stack.until_ready()
     return stack
-
-
-@pytest.fixture(scope="module")
-def load(shop: Stack) -> Iterator[Ledger]:
-    """Orders and tasks against the sample stack as long as a module's tests run: half of what `make chaos` sends, as
-    faults follow each other, and two cores are full with what long outages leave: what has no answer is sent again one
-    by one, and tasks wait for workers.
-    """
-    shop.until_ready()
-    with shop.under_load(orders_per_second=10) as ledger:
-        yield ledger
 
 
 @pytest.fixture(scope="session")
@@ -261,7 +250,8 @@ def _answers(host: str, port: int) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What asks nothing of the sample stack comes first: meanwhile the first order's workers go, which the test of the
-    operator's rest waits for; all else leaves work behind, and comes after that.
+    operator's rest waits for; all else leaves work behind, and comes after that. The faults leave logs and events, which
+    the test of secrecy reads.
     """
     items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.cluster.conftest import Stack
@@ -40,11 +40,18 @@ FAULTS: dict[str, tuple[str, Callable[[Stack], str]]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def slow_payments(load: Ledger) -> Iterator[None]:
+    """Payments take half a second, so that a worker is seen with a task in its hands."""
+    usual, load.token = load.token, "tok_slow_500"
+    yield
+    load.token = usual
+
+
 @pytest.mark.parametrize(("name", "container", "choose"), [(name, *what) for name, what in FAULTS.items()], ids=FAULTS)
 def test_orders_and_tasks_go_on_when(
     name: str, container: str, choose: Callable[[Stack], str], shop: Stack, load: Ledger
 ) -> None:
-    load.token = "tok_slow_500"  # so that a worker is seen with a task in its hands
     with load.during(name):
         pod = choose(shop)
         shop.kubectl.signal_container(pod, container)

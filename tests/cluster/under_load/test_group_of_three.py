@@ -5,7 +5,7 @@ heals one fault is what the next one meets.
 from __future__ import annotations
 
 import pytest
-from tests.cluster import members, nodes
+from tests.cluster import members
 from tests.cluster.conftest import Stack
 from tests.cluster.faults import FAULTS
 from tests.cluster.ledger import Ledger
@@ -22,13 +22,6 @@ OF_THE_PRIMARY = (
     "primary's volume lost",
 )
 OF_THE_MAJORITY = ("both secondaries killed", "all members killed")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def samples_that_stay(shop: Stack) -> None:
-    """What the load is held against is where no fault comes, before the load begins: a move would empty it."""
-    members.until_safe(shop)
-    nodes.make_expendable(shop)
 
 
 @pytest.fixture
