@@ -23,7 +23,7 @@ _BODY = b"x" * 300  # about as long as an accepted notification
 _PROPERTIES = pika.BasicProperties(content_type="application/json", delivery_mode=2)
 
 
-async def _answer(call: Callable[[Callable[[Any], None]], Any]) -> Any:
+async def answer(call: Callable[[Callable[[Any], None]], Any]) -> Any:
     """What the broker answers to a call that takes a callback."""
     answered = asyncio.get_running_loop().create_future()
     call(answered.set_result)
@@ -62,16 +62,21 @@ class _Publishing:
             self.done.set_result(None)
 
 
-async def _run(seconds: float, in_flight: int) -> str:
+async def opened() -> Any:
+    """A channel on a connection of its own."""
     parameters = pika.URLParameters(os.environ["QUEUE_URL"])
     parameters.credentials = pika.PlainCredentials("hcs", os.environ["QUEUE_PASSWORD"])
     loop = asyncio.get_running_loop()
-    connection = await _answer(lambda opened: AsyncioConnection(parameters, opened, custom_ioloop=loop))
-    channel = await _answer(lambda opened: connection.channel(on_open_callback=opened))
+    connection = await answer(lambda opened: AsyncioConnection(parameters, opened, custom_ioloop=loop))
+    return await answer(lambda opened: connection.channel(on_open_callback=opened))
+
+
+async def _run(seconds: float, in_flight: int) -> str:
+    channel = await opened()
     arguments = {"x-queue-type": "quorum"}
-    await _answer(lambda declared: channel.queue_declare(_QUEUE, durable=True, arguments=arguments, callback=declared))
+    await answer(lambda declared: channel.queue_declare(_QUEUE, durable=True, arguments=arguments, callback=declared))
     publishing = _Publishing(channel, seconds, timed := Timed())
-    await _answer(lambda selected: channel.confirm_delivery(publishing.confirmed, selected))
+    await answer(lambda selected: channel.confirm_delivery(publishing.confirmed, selected))
     for _ in range(in_flight):
         publishing.publish()
     await publishing.done

@@ -1,4 +1,4 @@
-"""Tasks accepted by the async API, from HTTP to the broker's confirm, beside a bare pika publisher."""
+"""Tasks: accepted by the async API, beside a bare pika publisher, and done by a worker, beside a bare pika consumer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from benchmarks.services import bare, wrk
 from benchmarks.services.engines import Beside
 from benchmarks.services.measurement import PRODUCT
+from benchmarks.services.queued_tasks import over_queued
 from benchmarks.services.rounds import Comparison, Contender
 from benchmarks.services.stage import Stage
 
+from hcs_services.queue import Broker
+
 _PATH = "/api/v1/notifications"
 _BODIES = 1000
+_MOST_DONE, _MOST_TAKEN = 8_000, 30_000  # a second: more than either can
 
 
 def comparisons(stage: Stage, beside: Beside) -> Iterator[Comparison]:
-    """One row."""
+    """A row for the accept, one for the end."""
     environment = {"QUEUE_PASSWORD": beside.rabbitmq.password, **beside.environment}
     product = stage.product("async-api", environment)
     requests = wrk.write(stage.folder / "tasks", (wrk.post(_PATH, _notification(number)) for number in range(_BODIES)))
@@ -25,6 +29,18 @@ def comparisons(stage: Stage, beside: Beside) -> Iterator[Comparison]:
         Contender("bare pika publisher", bare.driven("bare_publisher", environment, wrk.CONNECTIONS), 0.5),
     ]
     yield Comparison("accept-task", "accept a task: POST to confirm", contenders)
+    yield _done(beside, environment)
+
+
+def _done(beside: Beside, environment: dict[str, str]) -> Comparison:
+    broker = Broker(beside.rabbitmq.url, lambda: beside.rabbitmq.password)
+    worker = bare.driven("empty_worker", environment, wrk.CONNECTIONS)
+    consumer = bare.driven("bare_consumer", environment, wrk.CONNECTIONS)
+    contenders = [
+        Contender(PRODUCT, over_queued(worker, broker, _MOST_DONE)),
+        Contender("bare pika consumer", over_queued(consumer, broker, _MOST_TAKEN), 0.3),
+    ]
+    return Comparison("worker-empty", "do a task that has no effect: delivery to commit and ack", contenders)
 
 
 def _notification(number: int) -> bytes:
