@@ -25,6 +25,7 @@ def comparisons(stage: Stage) -> Iterator[Comparison]:
         "Envoy": (_envoy(stage, upstream.port), 1.0),
         "HAProxy": (_haproxy(stage, upstream.port), 0.45),
         "the upstream alone (ceiling)": (upstream, None),
+        "an empty ASGI application": (stage.plain("plain_nothing", {}), None),
     }
     for body, words in _BODIES.items():
         path = f"/api/v1/products/{body}"

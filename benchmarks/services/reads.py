@@ -39,6 +39,7 @@ def comparisons(stage: Stage, beside: Beside) -> Iterator[Comparison]:
     contenders = [
         Contender(PRODUCT, product.loaded("/", hot), at_rate=product.steady(hot)),
         Contender("FastAPI and redis-py", plain.loaded("/", hot)),
+        Contender("an empty ASGI application (ceiling)", stage.plain("plain_nothing", {}).loaded("/", hot)),
     ]
     yield Comparison("read-l1", f"cached GET: {HOT_KEYS} products, hits in the process", contenders)
 
