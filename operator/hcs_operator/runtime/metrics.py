@@ -1,4 +1,4 @@
-"""Prometheus metrics of the operator: its queue and looks, and what autoscaling saw and decided."""
+"""Prometheus metrics of the operator: its queue and looks, what autoscaling saw and decided, and what members lag."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -8,10 +8,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from hcs_operator.act.events import Move
-from hcs_operator.api.observed import QueueFigures, Scaling, Snapshot
+from hcs_operator.api.database import DatabaseView, Role
+from hcs_operator.api.observed import QueueFigures, Scaling
 from hcs_operator.api.spec import Stack
 from hcs_operator.decide.autoscaling.readers import ReaderState
 from hcs_operator.decide.autoscaling.workers import WorkerState
+from hcs_operator.decide.plan import Seen
 from hcs_operator.decide.scaling import may_write
 
 STACK = ("namespace", "stack")
@@ -88,6 +90,14 @@ class Metrics:
             STACK,
         )
 
+        self.applier_queue = self._of(
+            Gauge,
+            "hcs_database_applier_queue",
+            "Transactions that a member has received from its group and not yet applied: if it becomes the primary,"
+            " statements wait for them. Absent while it does not answer.",
+            (*STACK, "instance"),
+        )
+
     def _of(self, kind: Callable[..., Kind], name: str, meaning: str, labels: Sequence[str] = ()) -> Kind:
         metric = kind(name, meaning, labels, registry=self.registry)
         if "stack" in labels:
@@ -100,9 +110,11 @@ class Metrics:
         """Show the queue's own figures whenever the metrics are read."""
         self.registry.register(_QueueCollector(depth, oldest, retries))
 
-    def saw(self, stack: Stack, snapshot: Snapshot, tiers: Mapping[str, Scaling]) -> None:
+    def saw(self, stack: Stack, seen: Seen, tiers: Mapping[str, Scaling]) -> None:
         """Show what a look saw of the load and what the laws made of it."""
+        snapshot = seen.snapshot
         where = (snapshot.namespace, snapshot.stack)
+        self._saw_members(where, seen.database)
         if isinstance(snapshot.queue, QueueFigures):
             self.ready.labels(*where).set(snapshot.queue.ready)
             self.unacked.labels(*where).set(snapshot.queue.unacked)
@@ -122,6 +134,12 @@ class Metrics:
                 case ReaderState():
                     self.misses.labels(*where).set(state.misses)
                     _set(self.hit_ratio, where, state.hit_ratio)
+
+    def _saw_members(self, where: tuple[str, str], database: DatabaseView) -> None:
+        self.applier_queue.remove_by_labels(dict(zip(STACK, where, strict=True)))
+        for member in database.of(Role.MEMBER):
+            if member.facts:
+                self.applier_queue.labels(*where, member.instance.name).set(member.facts.applier_queue)
 
     def wrote(self, namespace: str, stack: str, moves: Iterable[Move]) -> None:
         """Count the replica counts that a look wrote."""

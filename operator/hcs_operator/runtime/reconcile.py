@@ -87,7 +87,7 @@ class Reconciler:
         self.memories[key] = replace(plan.memory, failed=done.failed)
         self.metrics.wrote(*key, done.moves)
         settled = await report(self.hands, body, stack, seen, plan, done)
-        self.metrics.saw(stack, seen.snapshot, {"workers": plan.workers, "readReplicas": plan.readers})
+        self.metrics.saw(stack, seen, {"workers": plan.workers, "readReplicas": plan.readers})
         return Result(requeue_after=pace(plan, settled=settled))
 
     def _forget(self, key: Key) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.unit.runtime.benches import KEY, Bench
+from tests.unit.runtime.trios import NAMES, with_trio
 
+from hcs_operator.decide.doubt import SETTLED
 from hcs_operator.kube.errors import Unavailable
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
@@ -61,6 +63,18 @@ async def test_dead_letters_are_counted_and_the_condition_says_that_there_are_an
     await bench.look(times=3)
     assert shown(bench, "hcs_queue_dead_letters", **WHERE) == 3
     assert bench.condition("QueueHealthy")["reason"] == "DeadLetters"
+
+
+async def test_what_members_have_yet_to_apply_is_shown_of_those_that_answer(bench: Bench) -> None:
+    trio = await with_trio(bench)
+    trio.queued = {NAMES[1]: 20, NAMES[2]: 30}
+    await bench.look()
+    assert [shown(bench, "hcs_database_applier_queue", **WHERE, instance=name) for name in NAMES] == [0, 20, 30]
+    trio.silent = NAMES[2]
+    await bench.look()
+    bench.now += SETTLED  # a silence is not believed before
+    await bench.look()
+    assert [shown(bench, "hcs_database_applier_queue", **WHERE, instance=name) for name in NAMES] == [0, 20, None]
 
 
 async def test_what_was_not_measured_is_not_shown_as_nought(bench: Bench) -> None:

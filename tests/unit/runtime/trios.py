@@ -9,7 +9,7 @@ from hcs_operator.api.database import Facts, GroupState, Instance, MemberGroup
 from hcs_operator.decide.database.steps import Export, HandOver, SqlStep
 from hcs_operator.kube.port import Ref
 from hcs_operator.kube.resources import STACK_KIND
-from hcs_operator.mysql.errors import NotExported
+from hcs_operator.mysql.errors import NotExported, Unreachable
 from hcs_operator.mysql.port import DatabasePort
 from hcs_operator.runtime.reconcile import Reconciler
 
@@ -22,11 +22,18 @@ class PlayedTrio:
     """`mysql.port.DatabasePort`: three members ONLINE, of which `leader` leads; none does while it is empty."""
 
     leader: str = NAMES[0]
+    silent: str = ""
+    """The member that does not answer."""
+    queued: dict[str, int] = field(default_factory=dict)
+    """Transactions that members have yet to apply."""
     performed: list[SqlStep] = field(default_factory=list)
 
     async def examine(self, instance: Instance) -> Facts:
+        if instance.name == self.silent:
+            raise Unreachable(f"{instance.name} does not answer")
         leads = instance.name == self.leader
         return Facts(
+            applier_queue=self.queued.get(instance.name, 0),
             server_uuid=instance.name,
             version="9.7.4",
             super_read_only=not leads,
