@@ -104,8 +104,10 @@ class Container:
             call("POST", f"/containers/{self.id}/wait")
 
     def pause(self) -> None:
-        """Freezes every process in it."""
-        call("POST", f"/containers/{self.id}/pause")
+        """Freezes every process in it. One that waits for the disk cannot be frozen meanwhile, and the daemon gives up on
+        it after a moment.
+        """
+        until("it is frozen", lambda: call("POST", f"/containers/{self.id}/pause") or True, 30)
 
     def unpause(self) -> None:
         """Thaws it."""
