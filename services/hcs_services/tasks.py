@@ -66,7 +66,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--type", help="only tasks of this type")
         command.add_argument("--limit", type=_positive, default=limit, help=f"letters at the most ({limit})")
     for command, needed in ((again, False), (purge, True)):
-        command.add_argument("--because", type=_words, default="", required=needed, help="why, for the audit")
+        command.add_argument("--because", type=_words, required=needed, help="why, for the audit")
     told = commands.add_parser("audit", help="what was redriven or purged, when and why, a line of JSON each")
     told.add_argument("--limit", type=_positive, default=50, help="of the newest, at the most (50)")
     asked = parser.parse_args(arguments)
@@ -114,7 +114,7 @@ async def _redrive(settings: Settings, asked: argparse.Namespace) -> None:
     publishing = asyncio.create_task(publisher.run())
     try:
         async with _primary(settings) as primary, _letters(settings) as letters:
-            again = Redrive(letters, primary, publisher.publish, HANDLERS, Purpose(asked.because))
+            again = Redrive(letters, primary, publisher.publish, HANDLERS, Purpose(asked.because or ""))
             _print(await again.run(_wanted(asked), asked.rate))
     finally:
         publishing.cancel()

@@ -22,13 +22,15 @@ def documents(said: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-async def until_seen(hcs_tasks: HcsTasks, reason: str, expected: list[str | None]) -> list[dict[str, Any]]:
-    """What is told of a reason's letters; the broker may still be giving back what the command before held."""
+async def until_seen(hcs_tasks: HcsTasks, reason: str, expected: set[str | None]) -> list[dict[str, Any]]:
+    """What is told of a reason's letters; the broker may still be giving back what the command before held, and gives it
+    back in another order.
+    """
     found: list[dict[str, Any]] = []
 
     async def all_of_them() -> bool:
         found[:] = documents(await hcs_tasks.run("peek", "--reason", reason))
-        return [it["task_id"] for it in found] == expected
+        return {it["task_id"] for it in found} == expected
 
     await eventually("those letters are seen", all_of_them, 60)
     return found
@@ -45,7 +47,8 @@ async def test_letters_are_looked_at_and_purged_by_reason_and_the_audit_tells_of
         await publisher.publish(DEAD, task.encode(), headers, 60)
     await publisher.publish(DEAD, b"{", {"dead-reason": ours}, 60)
 
-    seen = await until_seen(hcs_tasks, ours, [f"{ours}-0", f"{ours}-2", None])
+    names = {f"{ours}-0", f"{ours}-2", None}
+    seen = await until_seen(hcs_tasks, ours, names)
     assert {name: seen[0][name] for name in ("type", "detail", "queue", "attempts")} == {
         "type": "send_email",
         "detail": "said no",
@@ -54,16 +57,15 @@ async def test_letters_are_looked_at_and_purged_by_reason_and_the_audit_tells_of
     }
     assert "payload" not in seen[0], "an address is personal: it is shown where it is asked for"
     shown = documents(await hcs_tasks.run("peek", "--reason", ours, "--limit", "1", "--payload"))
-    assert [it["payload"] for it in shown] == [{"to": "ann@example.com"}]
-    await until_seen(hcs_tasks, ours, [it["task_id"] for it in seen])
+    assert [it["payload"] for it in shown] in ([{"to": "ann@example.com"}], ["{"]), "whichever lies first"
+    await until_seen(hcs_tasks, ours, names)
 
     assert "3  purged" in await hcs_tasks.run("purge", "--reason", ours, "--because", "they were tests")
-    await until_seen(hcs_tasks, ours, [])
-    await until_seen(hcs_tasks, theirs, [f"{theirs}-1"])
+    await until_seen(hcs_tasks, ours, set())
+    await until_seen(hcs_tasks, theirs, {f"{theirs}-1"})
 
     rows = [it for it in documents(await hcs_tasks.run("audit")) if it["reason"] == ours]
-    assert [(it["action"], it["task_id"], it["because"]) for it in rows] == [
-        ("purged", f"{ours}-0", "they were tests"),
-        ("purged", f"{ours}-2", "they were tests"),
-        ("purged", None, "they were tests"),
-    ]
+    assert {(it["action"], it["task_id"], it["because"]) for it in rows} == {
+        ("purged", name, "they were tests") for name in names
+    }
+    assert len(rows) == len(names)
