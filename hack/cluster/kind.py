@@ -113,7 +113,7 @@ def configuration(*, built: bool) -> dict[str, Any]:
         {"containerPort": inside, "hostPort": outside, "listenAddress": "127.0.0.1"}
         for inside, outside in _PORTS.items()
     ]
-    patches = [_api_server(), {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}}]
+    patches = [_api_server(), {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}}, _PROMPT_RESTARTS]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -126,6 +126,15 @@ def configuration(*, built: bool) -> dict[str, Any]:
         ],
         "kubeadmConfigPatches": [json.dumps(patch) for patch in patches + (_without_systemd() if built else [])],
     }
+
+
+# Tests end the same containers again and again, which a kubelet answers with longer and longer waits, up to five
+# minutes. No fault is to have those before it in its time.
+_PROMPT_RESTARTS = {
+    "kind": "KubeletConfiguration",
+    "featureGates": {"KubeletCrashLoopBackOffMax": True},
+    "crashLoopBackOff": {"maxContainerRestartPeriod": "10s"},
+}
 
 
 def _api_server() -> dict[str, Any]:

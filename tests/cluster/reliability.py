@@ -77,7 +77,7 @@ so the two columns of noughts are what was proved, not what was assumed.
 ![the longest gap of each run, at the client](reliability.svg)
 
 The gap at the write API is between two answers of 201 in its logs; the one at the client has the gateway's breaker, retries and the network in it. A kubelet starts a container later each time that it has ended within ten minutes (after 10 s, 20 s, and so on to five minutes), and here one fault follows another:
-where two or three members are killed at once the gap has that in it.
+where two or three members are killed at once the gap has that in it. Since 2026-11-30 the cluster's kubelets wait 10 s at the most.
 """
 
 

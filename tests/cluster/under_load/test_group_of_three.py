@@ -32,7 +32,6 @@ def trio(shop: Stack, load: Ledger) -> Stack:
     return shop
 
 
-# First: the kubelet waits longer each time that a container has ended, and these wait for containers.
 @pytest.mark.parametrize("name", OF_THE_MAJORITY)
 def test_without_a_majority_it_comes_back_by_itself_after(name: str, trio: Stack, load: Ledger) -> None:
     with load.during(name), FAULTS[name].inflict(trio, members.primary(trio)):

@@ -102,7 +102,7 @@ def test_our_images_go_to_the_users_registry_and_official_ones_stay(monkeypatch:
 
 def test_an_upstream_node_is_asked_for_nothing_that_only_ours_needs() -> None:
     def kinds(*, built: bool) -> Iterable[str]:
-        return [patch for patch in kind.configuration(built=built)["kubeadmConfigPatches"] if "KubeletConf" in patch]
+        return [patch for patch in kind.configuration(built=built)["kubeadmConfigPatches"] if "cgroupDriver" in patch]
 
     assert not kinds(built=False)
     assert kinds(built=True)
