@@ -89,7 +89,6 @@ class Metrics:
             "Share of users' reads that a cache answers, 0 to 1; absent until it was measured.",
             STACK,
         )
-
         self.applier_queue = self._of(
             Gauge,
             "hcs_database_applier_queue",

@@ -112,9 +112,11 @@ async def in_batches(
 
 
 def payload(letter: Letter) -> dict[str, Any] | str:
-    """What the task was asked to do; of a letter that is no task, its beginning."""
+    """What the task was asked to do, without a payment's token; of a letter that is no task, its beginning."""
     task = _task(letter)
-    return task.payload if task else letter.body[:500].decode(errors="replace")
+    if task is None:
+        return letter.body[:500].decode(errors="replace")
+    return {name: value for name, value in task.payload.items() if name != "method_token"}
 
 
 def _task(letter: Letter) -> TaskMessage | None:

@@ -3,7 +3,7 @@
 For each letter, in this order, so that an end between any two of them loses nothing and doubles no effect:
 
 1. its task's row turns from `dead` to `retrying`: workers have no effect of a task that is dead; the same transaction
-   writes down who asked for it and why;
+   writes down that it was redriven, and why;
 2. its message is published to the queue it came from, as a first try, and confirmed;
 3. the letter is removed.
 

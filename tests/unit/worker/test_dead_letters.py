@@ -27,7 +27,8 @@ HEADERS: dict[str, Any] = {
 
 
 def test_it_tells_how_its_task_ended() -> None:
-    letter = Letter(TaskMessage("T1", "process_payment", {"order_id": "X"}, NOW).encode(), HEADERS, 1)
+    asked = {"order_id": "X", "method_token": "tok_visa"}
+    letter = Letter(TaskMessage("T1", "process_payment", asked, NOW).encode(), HEADERS, 1)
     assert About.of(letter) == About(
         task_id="T1",
         type="process_payment",
@@ -38,7 +39,7 @@ def test_it_tells_how_its_task_ended() -> None:
         died_at="2026-11-29T12:00:01Z",
         accepted_at="2026-11-29T12:00:00+00:00",
     )
-    assert payload(letter) == {"order_id": "X"}
+    assert payload(letter) == {"order_id": "X"}, "whoever has a payment's token can charge"
 
 
 def test_one_that_the_broker_gave_up_has_the_brokers_reason() -> None:
