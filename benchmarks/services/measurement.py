@@ -63,14 +63,14 @@ class Spread:
 class Result:
     """One row of the table: the product first, then what it is compared with, all measured in the same rounds.
 
-    `steady` is the product after them, at a share of the rate that it reached there.
+    `steady` are the product after them, at a share of the rate that it reached there, and others at that same rate.
     """
 
     name: str
     title: str
     series: tuple[Series, ...]
     conditions: Mapping[str, str]
-    steady: Series | None = None
+    steady: tuple[Series, ...] = ()
 
     def ratio(self, other: Series) -> Spread:
         """Product ÷ `other` by rate, of the two turns of each round: what slows a whole round down slows both."""
@@ -91,9 +91,8 @@ class Result:
     def from_json(text: str) -> Result:
         """What `to_json` wrote."""
         found: dict[str, Any] = json.loads(text)
-        series = tuple(map(_series, found["series"]))
-        steady = found.get("steady")
-        return Result(found["name"], found["title"], series, found["conditions"], _series(steady) if steady else None)
+        series, steady = (tuple(map(_series, found[which])) for which in ("series", "steady"))
+        return Result(found["name"], found["title"], series, found["conditions"], steady)
 
 
 def _series(found: dict[str, Any]) -> Series:

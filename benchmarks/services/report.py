@@ -29,7 +29,7 @@ def table(results: Iterable[Result]) -> str:
     lines = [HEAD, "|" + "---|" * 8]
     for result in results:
         lines += [_line(result, series) for series in result.series]
-        lines += [_tail(result.steady)] if result.steady else []
+        lines += [_tail(series, ours=series is result.steady[0]) for series in result.steady]
     return "\n".join(lines) + "\n"
 
 
@@ -45,9 +45,9 @@ def _line(result: Result, series: Series) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _tail(series: Series) -> str:
+def _tail(series: Series, *, ours: bool) -> str:
     tail = _spread(Spread.of([sample.tail for sample in series.samples]), ".1f")
-    return f"| {' | '.join(['', *_figures(series), f'p99 ÷ p50: {tail}', '', f'≤ {TAIL:g}'])} |"
+    return f"| {' | '.join(['', *_figures(series), f'p99 ÷ p50: {tail}', '', f'≤ {TAIL:g}' if ours else ''])} |"
 
 
 def _figures(series: Series) -> list[str]:

@@ -42,8 +42,8 @@ class Comparison:
 
 
 def measure(comparison: Comparison, rounds: int, seconds: float, conditions: Mapping[str, str]) -> Result:
-    """Each contender's turn in each round, after one that does not count; each round begins with another one. Then the
-    product's turns at a share of its median rate.
+    """Each contender's turn in each round, after one that does not count; each round begins with another one. Then
+    turns at a share of the product's median rate.
     """
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in comparison.contenders}
     for contender in comparison.contenders:
@@ -52,15 +52,20 @@ def measure(comparison: Comparison, rounds: int, seconds: float, conditions: Map
         for contender in _rotated(comparison.contenders, number):
             samples[contender.name].append(_turn(contender, contender.drive, seconds))
     series = tuple(Series(each.name, tuple(samples[each.name]), each.target) for each in comparison.contenders)
-    steady = _steady(comparison.contenders[0], median(series[0].rates) * SHARE, rounds, seconds)
+    steady = _steady(comparison.contenders, median(series[0].rates) * SHARE, rounds, seconds)
     return Result(comparison.name, comparison.title, series, conditions, steady)
 
 
-def _steady(product: Contender, rate: float, rounds: int, seconds: float) -> Series | None:
-    if product.at_rate is None:
-        return None
-    drive = partial(product.at_rate, rate)
-    return Series(f"{product.name} at {SHARE:.0%}", tuple(_turn(product, drive, seconds) for _ in range(rounds)))
+def _steady(contenders: Sequence[Contender], rate: float, rounds: int, seconds: float) -> tuple[Series, ...]:
+    """In turns, those that can be loaded at a rate; the product is the first."""
+    samples: dict[str, list[Sample]] = {}
+    for _ in range(rounds):
+        for number, contender in enumerate(contenders):
+            if contender.at_rate:
+                name = f"{contender.name} at that rate" if number else f"{contender.name} at {SHARE:.0%}"
+                sample = _turn(contender, partial(contender.at_rate, rate), seconds)
+                samples.setdefault(name, []).append(sample)
+    return tuple(Series(name, tuple(found)) for name, found in samples.items())
 
 
 def _turn(contender: Contender, drive: Callable[[float], Sample], seconds: float) -> Sample:

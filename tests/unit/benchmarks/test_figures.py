@@ -42,10 +42,13 @@ def test_the_table_has_a_line_for_each_contender_and_the_rows_title_once() -> No
 
 def test_what_the_product_does_at_a_share_of_its_rate_is_a_line_of_its_own_and_is_read_again() -> None:
     steady = Series("product at 70%", (Sample(1400, 1.0, 3.0, 0.5), Sample(1400, 2.0, 8.0, 0.5)))
-    result = replace(RESULT, steady=steady)
+    other = Series("Envoy at that rate", (Sample(1400, 1.0, 2.0, 0.25), Sample(1400, 1.0, 2.0, 0.25)))
+    result = replace(RESULT, steady=(steady, other))
     assert Result.from_json(result.to_json()) == result
-    line = "|  | product at 70% | 1,400 (1,400 to 1,400) | 1.5, 5.5 | 357 | p99 ÷ p50: 3.5 (3.0 to 4.0) |  | ≤ 5 |"
-    assert table([result]).splitlines()[-1] == line
+    assert table([result]).splitlines()[-2:] == [
+        "|  | product at 70% | 1,400 (1,400 to 1,400) | 1.5, 5.5 | 357 | p99 ÷ p50: 3.5 (3.0 to 4.0) |  | ≤ 5 |",
+        "|  | Envoy at that rate | 1,400 (1,400 to 1,400) | 1.0, 2.0 | 179 | p99 ÷ p50: 2.0 (2.0 to 2.0) |  |  |",
+    ]
 
 
 def test_a_page_keeps_all_but_what_is_between_its_markers() -> None:

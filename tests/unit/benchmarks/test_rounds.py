@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from benchmarks.services.measurement import Sample
@@ -39,19 +40,25 @@ def test_one_is_at_rest_before_the_next_has_its_turn() -> None:
     assert told == ["first 1", "rest", "next 1", "first 5", "rest", "next 5"]
 
 
-def test_the_product_then_has_its_turns_at_seven_tenths_of_its_median_rate() -> None:
+def test_those_that_can_then_have_their_turns_at_seven_tenths_of_the_products_median_rate() -> None:
     told: list[str] = []
 
-    def at_rate(rate: float, seconds: float) -> Sample:
-        told.append(f"{rate:g} for {seconds:g}")
+    def at_rate(name: str, rate: float, seconds: float) -> Sample:
+        told.append(f"{name}: {rate:g} for {seconds:g}")
         return Sample(rate, 1, 2, 0.5)
 
     rates = iter([500.0, 100.0, 200.0, 400.0])
-    product = Contender("product", lambda _: Sample(next(rates), 1, 2, 1), at_rate=at_rate)
-    result = measure(Comparison("row", "Row", [product]), 3, 5, {})
-    assert told == ["140 for 5"] * 3
-    assert result.steady is not None
-    assert (result.steady.name, result.steady.rates) == ("product at 70%", [140] * 3)
+    product = Contender("product", lambda _: Sample(next(rates), 1, 2, 1), at_rate=partial(at_rate, "product"))
+    others = [
+        Contender("plain", lambda _: Sample(50, 1, 2, 1)),
+        Contender("Envoy", lambda _: Sample(900, 1, 2, 1), at_rate=partial(at_rate, "Envoy")),
+    ]
+    result = measure(Comparison("row", "Row", [product, *others]), 3, 5, {})
+    assert told == ["product: 140 for 5", "Envoy: 140 for 5"] * 3
+    assert [(series.name, series.rates) for series in result.steady] == [
+        ("product at 70%", [140] * 3),
+        ("Envoy at that rate", [140] * 3),
+    ]
 
 
 def test_what_fails_names_whose_turn_it_was() -> None:
