@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.shell import CommandFailed, run, succeeds
+
+_BEING_REMOVED = "is already in progress"
+_REMOVAL_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,23 @@ class Docker:
         return self.run("ps", "--all", "--quiet", "--no-trunc", *words).split()
 
     def remove_containers(self, *filters: str) -> None:
-        """Removes containers with their anonymous volumes."""
+        """Removes containers with their anonymous volumes; whoever is removing one already is waited for."""
         found = self.containers(*filters)
-        if found:
+        if not found:
+            return
+        try:
             self.run("rm", "--force", "--volumes", *found)
+        except CommandFailed as error:
+            if _BEING_REMOVED not in str(error):
+                raise
+            self._until_gone(found)
+
+    def _until_gone(self, containers: list[str]) -> None:
+        deadline = time.monotonic() + _REMOVAL_SECONDS
+        while left := set(containers) & set(self.containers()):
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"still there after {_REMOVAL_SECONDS} s: containers {', '.join(sorted(left))}")
+            time.sleep(0.2)
 
     def ensure_network(self, name: str) -> None:
         """Makes a bridge network where it is not there yet."""
