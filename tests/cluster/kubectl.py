@@ -27,7 +27,7 @@ class Late(AssertionError):
     """Something did not become true in its time; carries what was seen last."""
 
 
-def until(what: str, probe: Callable[[], T | None], seconds: float, *, every: float = 0.5) -> T:
+def until(what: str, probe: Callable[[], T | None], seconds: float, *, every: float = 0.2) -> T:
     """The probe's first truthy answer; raises Late with its last answer once `seconds` × SLACK have passed."""
     started = time.monotonic()
     seen: object = None

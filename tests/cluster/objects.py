@@ -1,5 +1,5 @@
-"""Objects of the cluster, read over connections that stay open: waiting looks twice a second, and a new kubectl for each
-look takes longer, and more of the processors, than the look.
+"""Objects of the cluster, read over connections that stay open: waiting looks several times a second, and a new kubectl
+for each look takes longer, and more of the processors, than the look.
 """
 
 from __future__ import annotations

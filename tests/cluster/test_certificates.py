@@ -31,7 +31,7 @@ def test_an_aged_certificate_and_a_lost_authority_are_replaced_while_writes_go_o
         until("it is renewed", lambda: shop.kubectl.secret("shop-db-tls", "tls.crt") != aged, 30)
         shop.kubectl.delete("secret", "shop-ca")
         until("there is another authority", lambda: shop.kubectl.secret("shop-ca", "ca.crt") not in {"", trusted}, 30)
-        until("mysqld serves the renewed certificate", lambda: _served(shop) != served, MOUNTED_SECONDS)
+        until("mysqld serves the renewed certificate", lambda: _served(shop) != served, MOUNTED_SECONDS, every=1)
     shop.until_ready(30)
 
 
