@@ -4,16 +4,22 @@ for each look takes longer, and more of the processors, than the look.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from kubernetes import client, config
+from kubernetes import config
 
 Document = dict[str, Any]
 _SECONDS = 60  # that one answer may take
+
+
+class NotRead(AssertionError):
+    """The API server answered with something else than what was asked for; carries its words."""
 
 
 @dataclass(frozen=True)
@@ -43,43 +49,43 @@ class Objects:
 
     def get(self, kind: str, namespace: str, name: str) -> Document | None:
         """One object, or None where there is none."""
-        try:
-            return self._read(self._resources[kind.lower()].path(namespace, name))
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise
+        return self._read(self._resources[kind.lower()].path(namespace, name))
 
     def items(self, kinds: str, namespace: str, selector: str) -> list[Document]:
         """The objects of one kind, or of several with commas between them, that a label selector picks."""
         found: list[Document] = []
         for resource in (self._resources[kind.lower()] for kind in kinds.split(",")):
-            listed = self._read(resource.path(namespace), labelSelector=selector)
+            listed = self._must_read(resource.path(namespace), labelSelector=selector)
             of_kind = {"apiVersion": listed["apiVersion"], "kind": resource.kind}
             found += [{**of_kind, **item} for item in listed["items"]]
         return found
 
     def _discovered(self) -> Iterator[tuple[Resource, list[str]]]:
         """Each kind with its names; the core's first, since others have events and nodes too."""
-        groups = self._read("/apis")["groups"]
+        groups = self._must_read("/apis")["groups"]
         for root in ("/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)):
-            for it in self._read(root)["resources"]:
+            for it in self._must_read(root)["resources"]:
                 if "/" not in it["name"]:
                     names = [it["name"], it["singularName"], it["kind"].lower(), *it.get("shortNames", ())]
                     yield Resource(root, it["name"], it["kind"], it["namespaced"]), names
 
-    def _read(self, path: str, **query: str) -> Document:
-        answer: Document = self._api.call_api(
-            path,
-            "GET",
-            query_params=list(query.items()),
-            header_params={"Accept": "application/json"},
-            response_type="object",
-            auth_settings=["BearerToken"],
-            _return_http_data_only=True,
-            _request_timeout=_SECONDS,
-        )
-        return answer
+    def _read(self, path: str, **query: str) -> Document | None:
+        """What is there, None if nothing is. Raises NotRead."""
+        url = f"{self._api.configuration.host}{path}?{urlencode(query)}"
+        answer = self._api.call_api("GET", url, {"Accept": "application/json"}, _request_timeout=_SECONDS)
+        content = answer.read()
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise NotRead(f"{path}: {answer.status} {content.decode(errors='replace')[:500]}")
+        document: Document = json.loads(content)
+        return document
+
+    def _must_read(self, path: str, **query: str) -> Document:
+        document = self._read(path, **query)
+        if document is None:
+            raise NotRead(f"{path}: not found")
+        return document
 
 
 @cache
