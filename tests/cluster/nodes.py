@@ -11,6 +11,7 @@ from tests.cluster.kubectl import Kubectl, docker, in_node, until
 
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _IN_MEMORY = ("smtp-sink", "payment-stub")  # what a ledger is held against, gone with its pod
+_STORE = "object-store"
 _IN, _OUT = (("INPUT", "-i"), ("FORWARD", "-i")), (("OUTPUT", "-o"), ("FORWARD", "-o"))
 
 
@@ -26,6 +27,25 @@ def hold_the_samples(kubectl: Kubectl) -> None:
         pod_spec = {"nodeSelector": {"kubernetes.io/hostname": node}}
         shop.patch("deployment", name, {"spec": {"template": {"spec": pod_spec}}})
         shop.run("rollout", "status", f"deployment/{name}", "--timeout=300s", timeout=330)
+    _hold_the_store(shop, node)
+
+
+def _hold_the_store(shop: Kubectl, node: str) -> None:
+    """Its volume is bound to the node where it was first: elsewhere it begins with another one."""
+    (pod,) = shop.items("pods", f"app.kubernetes.io/name={_STORE}")
+    if pod["spec"].get("nodeName") == node:
+        return
+    claim = shop.get("pvc", _STORE)
+    assert claim, _STORE
+    deployment = f"deployment/{_STORE}"
+    shop.run("scale", deployment, "--replicas=0")
+    shop.delete("pvc", _STORE)
+    spec = {name: claim["spec"][name] for name in ("accessModes", "resources")}
+    metadata = {"name": _STORE, "labels": claim["metadata"]["labels"]}
+    shop.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+    pod_spec = {"nodeSelector": {"kubernetes.io/hostname": node}}
+    shop.patch("deployment", _STORE, {"spec": {"replicas": 1, "template": {"spec": pod_spec}}})
+    shop.run("rollout", "status", deployment, "--timeout=300s", timeout=330)
 
 
 def make_expendable(stack: Stack) -> None:
