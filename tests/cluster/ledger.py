@@ -59,8 +59,10 @@ class Ledger:
         self._calm = 0  # orders acknowledged when the last fault had ended
 
     @contextmanager
-    def trickle(self, orders_per_second: float = 20, tasks_per_second: float = 5) -> Iterator[Ledger]:
-        """Sends a steady load from a thread of its own while the body runs; at least 200 acknowledged before and after it."""
+    def trickle(
+        self, orders_per_second: float = 20, tasks_per_second: float = 5, enough: int = 200
+    ) -> Iterator[Ledger]:
+        """Sends a steady load from a thread of its own while the body runs; so many acknowledged before and after it."""
         asyncio.run(self._open_shop())
         rates = (
             (self.next_order, orders_per_second),
@@ -68,9 +70,9 @@ class Ledger:
             (self.next_cancel, tasks_per_second * CANCELS_PER_TASK),
         )
         with OpenLoop(self.gateway, rates, self.answered):
-            self.until_acknowledged(200, "before", 60)
+            self.until_acknowledged(enough, "before", 60)
             yield self
-            self.until_acknowledged(200, "after", 120)
+            self.until_acknowledged(enough, "after", 120)
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:

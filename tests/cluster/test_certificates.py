@@ -26,7 +26,7 @@ def test_an_aged_certificate_and_a_lost_authority_are_replaced_while_writes_go_o
     shop.until_ready()
     _age_the_authority(shop)
     served, trusted = _served(shop), shop.kubectl.secret("shop-ca", "ca.crt")
-    with shop.under_load():
+    with shop.under_load(enough=100):
         aged = _age_the_certificate(shop)
         until("it is renewed", lambda: shop.kubectl.secret("shop-db-tls", "tls.crt") != aged, 30)
         shop.kubectl.delete("secret", "shop-ca")
