@@ -63,11 +63,10 @@ class PlayedRedis:
         self._held.clear()
 
     async def release(self) -> None:
-        """Answer what was held back, and go on."""
+        """Answers what was held, in its order, and then goes on: what comes meanwhile waits for its turn."""
+        while self._held:
+            await self._send(*self._held.pop(0))
         self.hanging = False
-        held, self._held = self._held, []
-        for writer, reply in held:
-            await self._send(writer, reply)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
