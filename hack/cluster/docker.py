@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster import host
 from hack.cluster.shell import CommandFailed, run, succeeds
 
 _BEING_REMOVED = "is already in progress"
@@ -82,14 +82,8 @@ class Docker:
         except CommandFailed as error:
             if _BEING_REMOVED not in str(error):
                 raise
-            self._until_gone(found)
-
-    def _until_gone(self, containers: list[str]) -> None:
-        deadline = time.monotonic() + _REMOVAL_SECONDS
-        while left := set(containers) & set(self.containers()):
-            if time.monotonic() > deadline:
-                raise CommandFailed(f"still there after {_REMOVAL_SECONDS} s: containers {', '.join(sorted(left))}")
-            time.sleep(0.2)
+            if not host.holds(lambda: not set(found) & set(self.containers()), _REMOVAL_SECONDS):
+                raise CommandFailed(f"still there after {_REMOVAL_SECONDS} s: containers {', '.join(found)}") from error
 
     def ensure_network(self, name: str) -> None:
         """Makes a bridge network where it is not there yet."""
