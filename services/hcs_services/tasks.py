@@ -21,12 +21,12 @@ from hcs_services.database.errors import DatabaseFailure
 from hcs_services.database.members import PrimaryPool
 from hcs_services.observability import configure_logging
 from hcs_services.queue import NotAccepted, Publisher, SessionLost, connect
-from hcs_services.queue.letters import Letters
+from hcs_services.queue.letters import Letter, Letters
 from hcs_services.queue.session import broker_of
 from hcs_services.settings import MissingCredentialError, Settings
 from hcs_services.worker import audit, dead_letters, handlers
 from hcs_services.worker.audit import BECAUSE_CHARACTERS, Purpose
-from hcs_services.worker.dead_letters import About, Wanted
+from hcs_services.worker.dead_letters import OTHERS, About, Wanted
 from hcs_services.worker.purge import Purge
 from hcs_services.worker.redrive import Redrive
 from hcs_services.worker.registry import HANDLERS
@@ -98,15 +98,17 @@ async def _list(settings: Settings, _asked: argparse.Namespace) -> None:
 
 
 async def _peek(settings: Settings, asked: argparse.Namespace) -> None:
+    wanted = _wanted(asked)
+
+    def told(letter: Letter) -> dict[str, Any] | str:
+        about = About.of(letter)
+        if not wanted.means(about):
+            return OTHERS
+        return asdict(about) | ({"payload": dead_letters.payload(letter)} if asked.payload else {})
+
     async with _letters(settings) as letters:
-        shown, wanted = 0, _wanted(asked)
-        async for letter in dead_letters.everything(letters):
-            if not wanted.means(letter):
-                continue
-            _print_json(asdict(About.of(letter)) | ({"payload": dead_letters.payload(letter)} if asked.payload else {}))
-            shown += 1
-            if shown >= wanted.limit:
-                break
+        async for (document,) in dead_letters.in_batches(letters, told, 1, wanted.limit, Counter()):
+            _print_json(document)
 
 
 async def _redrive(settings: Settings, asked: argparse.Namespace) -> None:

@@ -72,9 +72,8 @@ class Wanted:
     type: str | None = None
     limit: float = math.inf
 
-    def means(self, letter: Letter) -> bool:
-        """Whether it is one of these."""
-        about = About.of(letter)
+    def means(self, about: About) -> bool:
+        """Whether a letter that tells this is one of these."""
         return self.reason in (None, about.reason) and self.type in (None, about.type)
 
 

@@ -26,9 +26,10 @@ _REFUND: Final = "refund_payment"
 
 def choose(letter: Letter, wanted: Wanted) -> Letter | str:
     """Whether to throw it away; why not."""
-    if not wanted.means(letter):
+    about = About.of(letter)
+    if not wanted.means(about):
         return OTHERS
-    if About.of(letter).type == _REFUND and wanted.type is None:
+    if about.type == _REFUND and wanted.type is None:
         return OWED
     return letter
 

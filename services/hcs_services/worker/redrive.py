@@ -66,9 +66,10 @@ class Chosen:
 
 def choose(letter: Letter, wanted: Wanted, registry: Registry, now: datetime) -> Chosen | str:
     """What to do with a letter: redrive it, or leave it, and why."""
-    if not wanted.means(letter):
+    about = About.of(letter)
+    if not wanted.means(about):
         return OTHERS
-    handler = registry.get(About.of(letter).type)
+    handler = registry.get(about.type)
     if handler is None:
         return MALFORMED
     if handler.on_dead is not None:  # a payment's charge may have been given back

@@ -45,8 +45,8 @@ def test_it_tells_how_its_task_ended() -> None:
 def test_one_that_the_broker_gave_up_has_the_brokers_reason() -> None:
     letter = Letter(TaskMessage("T1", "send_email", {}, NOW).encode(), {}, 1)
     assert About.of(letter).reason == BY_THE_BROKER
-    assert Wanted(BY_THE_BROKER, "send_email").means(letter)
-    assert not Wanted(BY_THE_BROKER, "sync_data").means(letter)
+    assert Wanted(BY_THE_BROKER, "send_email").means(About.of(letter))
+    assert not Wanted(BY_THE_BROKER, "sync_data").means(About.of(letter))
 
 
 @given(st.binary(max_size=2000), st.dictionaries(st.sampled_from(sorted(HEADERS)), st.text() | st.integers()))
