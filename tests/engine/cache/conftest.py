@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from tests.engine.brokers import RedisServer, start_redis
@@ -15,7 +16,18 @@ from tests.engine.containers import Engines
 from hcs_services.cache import EntityCache
 from hcs_services.settings import Settings
 
-Open = Callable[[RedisServer], EntityCache]
+PATIENCE_MS = 10_000
+
+
+class Open(Protocol):
+    """Opens a client that waits long, since a loaded machine's Redis may be silent for longer than a tier would wait.
+
+    `as_deployed` has the time-out of a tier: for tests of what a silent Redis costs.
+    """
+
+    def __call__(self, server: RedisServer, *, as_deployed: bool = False) -> EntityCache:
+        """Returns it; it is closed after the test."""
+        ...
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +47,13 @@ def mortal_redis(engines: Engines, engine_images: EngineImages, credentials: Pat
 
 @pytest.fixture
 async def open_cache(credentials: Path) -> AsyncIterator[Open]:
-    """Opens clients as a tier does, with the mounted password."""
+    """Opens clients with the mounted password."""
     opened: list[EntityCache] = []
 
-    def open_client(server: RedisServer) -> EntityCache:
+    def open_client(server: RedisServer, *, as_deployed: bool = False) -> EntityCache:
         settings = Settings(HCS_CREDENTIALS_DIR=credentials, cache_url=server.url)
-        opened.append(EntityCache.open(settings))
+        patient = settings.model_copy(update={"cache_timeout_ms": PATIENCE_MS})
+        opened.append(EntityCache.open(settings if as_deployed else patient))
         return opened[-1]
 
     yield open_client

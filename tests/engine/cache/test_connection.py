@@ -67,7 +67,7 @@ async def load(cache: EntityCache) -> AsyncIterator[Load]:
 
 
 async def test_a_redis_that_is_killed_is_found_again(open_cache: Open, mortal_redis: RedisServer) -> None:
-    async with load(open_cache(mortal_redis)) as running:
+    async with load(open_cache(mortal_redis, as_deployed=True)) as running:
         await asyncio.to_thread(mortal_redis.container.kill)
         await asyncio.sleep(0.5)
         await asyncio.to_thread(mortal_redis.container.start)
@@ -80,7 +80,7 @@ async def test_a_redis_that_freezes_mixes_nothing_up(
     open_cache: Open, mortal_redis: RedisServer, seconds: float
 ) -> None:
     """For less than the time after which a silent connection is closed, and for more."""
-    async with load(open_cache(mortal_redis)) as running:
+    async with load(open_cache(mortal_redis, as_deployed=True)) as running:
         await asyncio.to_thread(mortal_redis.container.pause)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(mortal_redis.container.unpause)

@@ -199,7 +199,7 @@ async def test_a_restart_voids_leases_and_forgets_nothing_that_matters(
 async def test_a_frozen_cache_costs_a_writer_a_moment_and_no_exception(
     open_cache: Open, mortal_redis: RedisServer
 ) -> None:
-    cache = open_cache(mortal_redis)
+    cache = open_cache(mortal_redis, as_deployed=True)
     await cache.put(a_key(), micros(), {})
     mortal_redis.container.pause()
     try:
