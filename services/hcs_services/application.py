@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +20,15 @@ from hcs_services.settings import Settings
 
 PREFIX = "/api/v1"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+Rendered = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, raw header fields and body: an answer that both doors give, FastAPI and what stands in front of it."""
+
+
+class Template(NamedTuple):
+    """What observers know a route by, where no FastAPI route is."""
+
+    path_format: str
 
 
 def create(
@@ -81,6 +90,16 @@ def raw_response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -
     response = Response(body, status)
     response.raw_headers = headers
     return response
+
+
+def json_answer(status: int, headers: Mapping[str, str], document: bytes) -> Rendered:
+    """A JSON document with these header fields and those of its length and type."""
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return (
+        status,
+        [*fields, (b"content-length", b"%d" % len(document)), (b"content-type", b"application/json")],
+        document,
+    )
 
 
 def _invalid(found: Sequence[Any]) -> Problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.message
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from hcs_services.problem import problem
 
 MAX_BODY = 64 * 1024
 MAX_DEPTH = 16
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
@@ -36,23 +39,13 @@ def parse(body: bytes) -> Any:
 
 
 def _check_depth(body: bytes) -> None:
-    depth, in_string, escaped = 0, False, False
-    for byte in body:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
-        elif byte in b"]}":
-            depth -= 1
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:  # most bodies: however they are put, they reach no deeper
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", body)):
+        depth += 1 if bracket in (b"[", b"{") else -1
+        if depth > MAX_DEPTH:
+            raise problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

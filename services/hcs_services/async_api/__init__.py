@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from hcs_services import application
 from hcs_services.admin import Admin, SelftestResult
@@ -12,6 +14,7 @@ from hcs_services.async_api.repository import KeyRows, TaskRows
 from hcs_services.async_api.task_results import TaskResults
 from hcs_services.database.members import PrimaryPool
 from hcs_services.database.readers import ReaderPool
+from hcs_services.fast_posts import FastPosts, Post
 from hcs_services.object_store import from_settings as object_store
 from hcs_services.queue import NotAccepted, Publisher
 from hcs_services.queue.session import broker_of
@@ -32,7 +35,6 @@ def build(settings: Settings) -> Tier:
     primary = PrimaryPool.of(settings, "hcs_app")
     readers = ReaderPool.of(settings, "hcs_read", primary)
     store = object_store(settings)
-    app, served = application.create("Async API", _DESCRIPTION, settings)
     acceptance = Acceptance(
         publisher.publish,
         KeyRows(primary),
@@ -40,7 +42,7 @@ def build(settings: Settings) -> Tier:
         publish_seconds=settings.publish_timeout,
     )
     results = TaskResults(TaskRows(primary, readers), store, lambda: settings.signing_key("task"))
-    routes.add(app, acceptance, results, object_store=store is not None)
+    served = create(settings, acceptance, results, object_store=store is not None)
 
     async def start(background: Background) -> None:
         admin.selftest = lambda: selftest(publisher)
@@ -55,6 +57,21 @@ def build(settings: Settings) -> Tier:
         await primary.close()
 
     return Tier(served, admin, start, stop)
+
+
+def create(
+    settings: Settings,
+    acceptance: Acceptance,
+    results: TaskResults,
+    *,
+    object_store: bool,
+    front: Callable[[Any, Mapping[str, Post]], Any] = FastPosts,
+) -> Any:
+    """The ASGI application. `front` stands before FastAPI; `object_store` says whether one is configured."""
+    accepted = routes.posts(acceptance, object_store=object_store)
+    app, served = application.create("Async API", _DESCRIPTION, settings, front=lambda inner: front(inner, accepted))
+    routes.add(app, accepted, results)
+    return served
 
 
 async def selftest(publisher: Publisher) -> SelftestResult:

@@ -89,7 +89,7 @@ class Acceptance:
         if stored is not None and stored.task_id is not None:
             task_id = stored.task_id
             if stored.accepted:
-                return Accepted(self._document(request, task_id), replayed=True)
+                return Accepted(queued_document(task_id, request.type, self._created_at(task_id)), replayed=True)
         document = await self._send(request, task_id)
         try:
             await self._keys.mark_accepted(key, self._now())
@@ -99,8 +99,8 @@ class Acceptance:
         return Accepted(document)
 
     async def _send(self, request: Request, task_id: str) -> dict[str, Any]:
-        document = self._document(request, task_id)
-        sent = TaskMessage(task_id, request.type, request.payload, self._created_at(task_id))
+        created_at = self._created_at(task_id)
+        sent = TaskMessage(task_id, request.type, request.payload, created_at)
         headers: dict[str, Any] = {message.ATTEMPT_HEADER: 0}
         trace = request_context.trace()
         if trace is not None:
@@ -115,10 +115,7 @@ class Acceptance:
                 "The queue has not confirmed the task; repeat the request, under its Idempotency-Key if it has one.",
                 retry_after=1,
             ) from error
-        return document
-
-    def _document(self, request: Request, task_id: str) -> dict[str, Any]:
-        return queued_document(task_id, request.type, self._created_at(task_id))
+        return queued_document(task_id, request.type, created_at)
 
     def _created_at(self, task_id: str) -> datetime:
         """The id's own time, so that every answer about the task agrees to the millisecond."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from hcs_services.application import PREFIX
+from hcs_services.application import PREFIX, Rendered, Template
 from hcs_services.identifiers import ID_MAX_LENGTH, is_id
 from hcs_services.read_api import demand as demands
 from hcs_services.read_api.demand import Demand
 from hcs_services.read_api.reads import Reads
-from hcs_services.read_api.responses import Rendered, Responder, no_list, no_order, no_product
+from hcs_services.read_api.responses import Responder, no_list, no_order, no_product
 from hcs_services.settings import Settings
 
 DEFAULT_LIMIT = 20
@@ -24,12 +24,6 @@ _PATH = re.compile(
     rf"{PREFIX}/(?:orders/(?P<order>[0-9A-Z]{{14}})|products/(?P<product>{_ID})|users/(?P<user>{_ID})/orders)"
 )
 _PAGE = re.compile(rb"|limit=(100|[1-9][0-9]?)(?:&cursor=([0-9A-Z]{14}))?")
-
-
-class Template(NamedTuple):
-    """What observers know a route by."""
-
-    path_format: str
 
 
 _ROUTES = {

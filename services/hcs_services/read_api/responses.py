@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hcs_services.application import Rendered
 from hcs_services.http_conventions import etag, none_match
 from hcs_services.problem import Problem, problem
 from hcs_services.read_api.cached_reads import Answer
-
-Rendered = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""Status, raw header fields and body."""
 
 
 class Responder:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Response
 
 from hcs_services import models
-from hcs_services.application import PREFIX
+from hcs_services.application import PREFIX, Rendered, json_answer, raw_response
+from hcs_services.fast_posts import Post
 from hcs_services.http_conventions import require_if_match
 from hcs_services.identifiers import is_id, parse_order_id
 from hcs_services.problem import documented, problem
@@ -15,6 +17,7 @@ from hcs_services.write_api.group_commit import OrderDesk
 from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import Answer, UnitOfWork, client_key, own_key
 
+_ORDERS = f"{PREFIX}/orders"
 _ANY_WRITE = (
     "malformed-request",
     "request-timeout",
@@ -42,10 +45,20 @@ ProductId = Annotated[str, Path(examples=["book-1"], json_schema_extra=models.ID
 OrderId = Annotated[str, Path(examples=["06YNJE7FW9Z2YY"])]
 
 
-def add_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, desk: OrderDesk) -> None:
-    """Put the write API's routes on the application."""
+def posts(desk: OrderDesk) -> dict[str, Post]:
+    """The POSTs that are taken in front of FastAPI too, by path."""
+
+    async def order(body: models.NewOrder, idempotency_key: str | None) -> Rendered:
+        key = client_key("POST /orders", body.user_id, idempotency_key, body.model_dump(mode="json"))
+        return _rendered(await desk.place(key, body))
+
+    return {_ORDERS: Post(models.NewOrder, order)}
+
+
+def add_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, fast: Mapping[str, Post]) -> None:
+    """Put the write API's routes on the application; `fast` are what `posts` gave."""
     _add_product_routes(app, service, unit)
-    _add_order_routes(app, service, unit, desk)
+    _add_order_routes(app, service, unit, fast)
 
 
 def _add_product_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -> None:
@@ -75,9 +88,9 @@ def _add_product_routes(app: FastAPI, service: WriteService, unit: UnitOfWork) -
         return _response(await unit.run(key, lambda rows, now: service.restock(rows, product_id, body, now)))
 
 
-def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, desk: OrderDesk) -> None:
+def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, fast: Mapping[str, Post]) -> None:
     @app.post(
-        f"{PREFIX}/orders",
+        _ORDERS,
         operation_id="createOrder",
         summary="Place an order",
         status_code=201,
@@ -86,8 +99,7 @@ def _add_order_routes(app: FastAPI, service: WriteService, unit: UnitOfWork, des
         | documented(*_KEYED, "product-not-found", "insufficient-stock", "amount-mismatch", "amount-too-large"),
     )
     async def create_order(body: models.NewOrder, idempotency_key: IdempotencyKey = None) -> Response:
-        key = client_key("POST /orders", body.user_id, idempotency_key, body.model_dump(mode="json"))
-        return _response(await desk.place(key, body))
+        return raw_response(*await fast[_ORDERS].answer(body, idempotency_key))
 
     @app.patch(
         f"{PREFIX}/orders/{{order_id}}",
@@ -132,7 +144,11 @@ def _order_number(order_id: str) -> int:
 
 
 def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers), media_type="application/json")
+    return raw_response(*_rendered(answer))
+
+
+def _rendered(answer: Answer) -> Rendered:
+    return json_answer(answer.status, answer.headers, answer.body)
 
 
 def _written(status: int, **links: Any) -> dict[int | str, dict[str, Any]]:

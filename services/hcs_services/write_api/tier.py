@@ -10,13 +10,14 @@ from hcs_services import application
 from hcs_services.admin import Admin
 from hcs_services.cache import EntityCache
 from hcs_services.database.members import PrimaryPool
+from hcs_services.fast_posts import FastPosts
 from hcs_services.queue.publisher import Publisher
 from hcs_services.queue.session import Broker
 from hcs_services.server import Background, Tier
 from hcs_services.settings import Settings
+from hcs_services.write_api import routes
 from hcs_services.write_api.group_commit import OrderDesk
 from hcs_services.write_api.relay import Relay
-from hcs_services.write_api.routes import add_routes
 from hcs_services.write_api.selftest import Selftest
 from hcs_services.write_api.service import WriteService
 from hcs_services.write_api.unit import UnitOfWork
@@ -42,8 +43,11 @@ def build(settings: Settings) -> Tier:
     service = WriteService(
         task_key=lambda: settings.signing_key("task"), confirmation_mails=settings.confirmation_mails
     )
-    app, served = application.create("HighConcurrencyStack write API", DESCRIPTION, settings)
-    add_routes(app, service, unit, OrderDesk(pool, unit, service, settings))
+    fast = routes.posts(OrderDesk(pool, unit, service, settings))
+    app, served = application.create(
+        "HighConcurrencyStack write API", DESCRIPTION, settings, front=lambda inner: FastPosts(inner, fast)
+    )
+    routes.add_routes(app, service, unit, fast)
     admin = Admin()
     admin.selftest = Selftest(pool, cache)
 

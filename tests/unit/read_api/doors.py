@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from structlog.testing import capture_logs
 from tests.unit.read_api.servers import ORDER, Levels, order_row, product_row
+from tests.unit.services.asgi import Seen, exchange
 
 from hcs_services.read_api import app as read_app
 from hcs_services.read_api.fast_reads import FastReads
 from hcs_services.settings import Settings
 
 GTID = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Asked(NamedTuple):
@@ -57,35 +56,10 @@ class Door:
 
         return FastReads(counted, *parts)
 
-    async def ask(self, asked: Asked) -> tuple[list[dict[str, Any]], Any, list[Any]]:
-        """What was sent, message by message, the route that observers saw, and what was logged but for its duration."""
+    async def ask(self, asked: Asked) -> Seen:
+        """One request."""
         self.levels.pass_time(asked.seconds)
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": asked.method,
-            "path": asked.path,
-            "raw_path": asked.path.encode(),
-            "root_path": "",
-            "query_string": asked.query,
-            "headers": [(b"x-request-id", b"a-request"), (b"traceparent", TRACE.encode()), *asked.fields],
-            "scheme": "http",
-            "server": ("api", 80),
-            "client": ("peer", 1),
-            "http_version": "1.1",
-        }
-        with capture_logs() as logs:
-            await self.app(scope, receive, send)
-        for line in logs:
-            line.pop("milliseconds", None)
-        return sent, getattr(scope["route"], "path_format", None) if "route" in scope else None, logs
+        return await exchange(self.app, asked.method, asked.path, query=asked.query, fields=asked.fields)
 
 
 @dataclass(frozen=True)

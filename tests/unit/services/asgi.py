@@ -1,11 +1,16 @@
-"""A client that calls an ASGI application directly."""
+"""Clients that call an ASGI application directly: one that reads the answer, one that keeps all there is to see."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from structlog.testing import capture_logs
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,50 @@ async def call(
     start = sent[0]
     found = {key.decode().lower(): value.decode("latin-1") for key, value in start["headers"]}
     return Answer(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+class Seen(NamedTuple):
+    """What an application sent, message by message, the route that observers saw, and the log but for its durations."""
+
+    sent: list[dict[str, Any]]
+    route: str | None
+    logs: list[Any]
+
+
+async def exchange(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    query: bytes = b"",
+    fields: Sequence[tuple[bytes, bytes]] = (),
+    messages: Sequence[dict[str, Any]] = ({"type": "http.request", "body": b"", "more_body": False},),
+) -> Seen:
+    """One request whose id and trace are always the same; the last of its messages comes again and again."""
+    sent: list[dict[str, Any]] = []
+    pending = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        return pending.pop(0) if len(pending) > 1 else pending[0]
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query,
+        "headers": [(b"x-request-id", b"a-request"), (b"traceparent", TRACE.encode()), *fields],
+        "scheme": "http",
+        "server": ("api", 80),
+        "client": ("peer", 1),
+        "http_version": "1.1",
+    }
+    with capture_logs() as logs:
+        await app(scope, receive, send)
+    for line in logs:
+        line.pop("milliseconds", None)
+    return Seen(sent, getattr(scope.get("route"), "path_format", None), logs)

@@ -67,6 +67,25 @@ def test_brackets_in_strings_are_not_depth() -> None:
     assert parse(json.dumps("[" * 100 + '"').encode()) == "[" * 100 + '"'
 
 
+def test_many_values_beside_each_other_are_not_depth() -> None:
+    document = [{"a": ["[{", '"[', "\\"]}] * 40
+    assert parse(json.dumps(document).encode()) == document
+
+
+@given(st.integers(1, 40), st.text(), st.integers(0, 40))
+def test_depth_counts_whatever_stands_in_the_strings(depth: int, text: str, beside: int) -> None:
+    document: Any = [text, *([[text]] * beside)]
+    for _ in range(depth - 1):
+        document = {text: document}
+    deepest = depth + (beside > 0)
+    try:
+        assert parse(json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")) == document
+    except Problem:
+        assert deepest > 16
+    else:
+        assert deepest <= 16
+
+
 @pytest.mark.parametrize(
     ("content_type", "accepted"),
     [
