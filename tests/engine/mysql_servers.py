@@ -88,8 +88,9 @@ class Mysqld:
     def root(self) -> Iterator[pymysql.cursors.DictCursor]:
         """A cursor as root over the socket: no password, as after --initialize-insecure."""
         connection: Any = pymysql.connect(
-            unix_socket=str(self.socket), user="root", autocommit=True, cursorclass=pymysql.cursors.DictCursor
-        )
+            unix_socket=str(self.socket), user="root", autocommit=True, cursorclass=pymysql.cursors.DictCursor,
+            ssl_disabled=True,  # else each loads the system's authorities, which takes longer than all the rest
+        )  # fmt: skip
         with connection, connection.cursor() as cursor:
             yield cursor
 

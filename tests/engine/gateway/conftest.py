@@ -38,8 +38,10 @@ def limits_redis(engines: Engines, engine_images: EngineImages, credentials: Pat
 
 
 @pytest.fixture
-def two_gateways(limits_redis: RedisServer, credentials: Path, tmp_path: Path) -> Iterator[list[Process]]:
-    """Two processes of one stack with one quota."""
+def two_gateways(
+    limits_redis: RedisServer, credentials: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[list[Process]]:
+    """Two processes of one stack with one quota; the parameter is for how many milliseconds they wait for Redis."""
     config = {
         "replicas": 2,
         "upstreams": {"read-api": {"host": "127.0.0.1", "port": free_port()}},
@@ -51,6 +53,7 @@ def two_gateways(limits_redis: RedisServer, credentials: Path, tmp_path: Path) -
         "HCS_TIER": "gateway",
         "HCS_CREDENTIALS_DIR": str(credentials),
         "LIMITS_URL": limits_redis.url,
+        "LIMITS_TIMEOUT_MS": str(request.param),
         "GATEWAY_CONFIG": str(tmp_path / "config.json"),
         "LOG_LEVEL": "warning",
         "PYTHONPATH": str(ROOT / "services"),

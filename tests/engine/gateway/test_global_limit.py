@@ -18,10 +18,13 @@ from tests.engine.gateway.conftest import CAPACITY, REFILL, Process
 from hcs_services.gateway.rate_limit import Quota, RateLimiter
 from hcs_services.gateway.shared_buckets import PREFIX, SharedBuckets
 from hcs_services.redis_connection.client import Client
+from hcs_services.settings import Settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 SECONDS = 2.5
 OFFERED = 1_000  # a second
+AS_DEPLOYED_MS = Settings.model_fields["limits_timeout_ms"].default
+PATIENCE_MS = 30_000  # a full machine keeps Redis, or who asks it, silent for longer than a gateway would wait
 
 
 @pytest.fixture
@@ -86,14 +89,21 @@ async def test_a_bucket_is_gone_once_it_is_full_and_not_before(redis: Client) ->
     assert (await slow.take(secrets.token_bytes(8), 1)).allowed  # its time to refill is beyond what Redis can count
 
 
-async def test_two_gateways_grant_one_quota_and_the_share_each_while_redis_is_frozen(
+@pytest.mark.parametrize("two_gateways", [PATIENCE_MS], indirect=True)
+async def test_two_gateways_grant_one_quota(two_gateways: list[Process]) -> None:
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(ready(session, each) for each in two_gateways))
+        admitted, least, most = await offered(session, two_gateways, SECONDS)
+    assert (CAPACITY + REFILL * least) * 0.99 <= admitted <= CAPACITY + REFILL * most + 1
+
+
+@pytest.mark.parametrize("two_gateways", [AS_DEPLOYED_MS], indirect=True)
+async def test_each_grants_its_share_while_redis_is_frozen(
     two_gateways: list[Process], limits_redis: RedisServer
 ) -> None:
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(ready(session, each) for each in two_gateways))
-        admitted, least, most = await offered(session, two_gateways, SECONDS)
-        assert (CAPACITY + REFILL * least) * 0.99 <= admitted <= CAPACITY + REFILL * most + 1
-
+        await offered(session, two_gateways, 1)
         ended = time.monotonic()
         limits_redis.container.pause()
         try:
