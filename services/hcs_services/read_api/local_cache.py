@@ -45,13 +45,18 @@ class LocalCache:
             self._forget(key)
         self._entries[key] = (self._clock(), entry)
         self._bytes += _weight(entry)
-        while len(self._entries) > self._size or self._bytes > self._max_bytes:
+        while self._entries and (len(self._entries) > self._size or self._bytes > self._max_bytes or self._outlived()):
             self._forget(next(iter(self._entries)))
 
     def recent(self, count: int) -> list[str]:
         """The most recently used keys, for the sampler."""
         keys = reversed(self._entries)
         return [key for key, _ in zip(keys, range(count), strict=False)]
+
+    def _outlived(self) -> bool:
+        """Whether the least recently used is too old to be answered: nobody may ask for it again, to have it go."""
+        seen, _ = next(iter(self._entries.values()))
+        return self._clock() - seen >= self._seconds
 
     def _forget(self, key: str) -> None:
         _, entry = self._entries.pop(key)

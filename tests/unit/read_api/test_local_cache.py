@@ -54,3 +54,12 @@ def test_large_documents_push_others_out() -> None:
     for key, size in (("o:a", 4), ("o:a", 6), ("o:b", 4), ("o:c", 5)):
         local.put(key, Entry(1, b"x" * size, 0, 1_000))
     assert local.recent(5) == ["o:c", "o:b"]
+
+
+def test_what_nobody_asks_for_again_does_not_stay() -> None:
+    clock = Clock()
+    local = LocalCache(100, 1.0, clock)
+    for number in range(50):
+        clock.now = number / 10
+        local.put(f"o:{number}", entry(1))
+    assert local.recent(100) == [f"o:{number}" for number in range(49, 39, -1)]
