@@ -30,7 +30,7 @@ class LocalCache:
         if found is None:
             return None
         seen, entry = found
-        if self._clock() - seen >= self._seconds:
+        if self._outlived(seen):
             self._forget(key)
             return None
         self._entries.move_to_end(key)
@@ -45,18 +45,23 @@ class LocalCache:
             self._forget(key)
         self._entries[key] = (self._clock(), entry)
         self._bytes += _weight(entry)
-        while self._entries and (len(self._entries) > self._size or self._bytes > self._max_bytes or self._outlived()):
-            self._forget(next(iter(self._entries)))
+        while self._entries and (
+            len(self._entries) > self._size or self._bytes > self._max_bytes or self._outlived(self._first()[1])
+        ):
+            self._forget(self._first()[0])
 
     def recent(self, count: int) -> list[str]:
         """The most recently used keys, for the sampler."""
         keys = reversed(self._entries)
         return [key for key, _ in zip(keys, range(count), strict=False)]
 
-    def _outlived(self) -> bool:
-        """Whether the least recently used is too old to be answered: nobody may ask for it again, to have it go."""
-        seen, _ = next(iter(self._entries.values()))
+    def _outlived(self, seen: float) -> bool:
         return self._clock() - seen >= self._seconds
+
+    def _first(self) -> tuple[str, float]:
+        """The least recently used key, and when its entry was seen: nobody may ask for it again, to have it go."""
+        key, (seen, _) = next(iter(self._entries.items()))
+        return key, seen
 
     def _forget(self, key: str) -> None:
         _, entry = self._entries.pop(key)
