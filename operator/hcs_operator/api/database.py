@@ -7,8 +7,9 @@ Three verdicts are kept apart: alive (answers SQL), in the group (ONLINE, with a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from hcs_operator.api.observed import PodView, Reason
+from hcs_operator.api.observed import Document, PodView, Reason
 
 ROLE_LABEL = "highconcurrency.dev/role"
 """On pods: primary or secondary; the Service `<stack>-primary` selects by it."""
@@ -24,6 +25,12 @@ ALLOW_DATA_LOSS = "highconcurrency.dev/allow-data-loss"
 """Annotation on the custom resource: the members that are lost for good, with commas between them."""
 TEMPLATE_HASH = "highconcurrency.dev/template-hash"
 """Annotation on pod templates: all that matters to mysqld, the agent's image left out."""
+
+
+def template_hash(workload: Document) -> str | None:
+    """Return the hash in a workload's pod template; None where it carries none, as all but the database's do."""
+    found: str | None = (workload["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_HASH)
+    return found
 
 
 class Role(StrEnum):
@@ -125,6 +132,15 @@ class CloneState:
     """None while it runs."""
 
 
+class Variable(NamedTuple):
+    """A setting of a running server that it could be given another value of without a restart."""
+
+    value: str
+    """As performance_schema shows it."""
+    ours: bool
+    """It was started with it in my.cnf, or the operator has set it since: nobody else's hand, and not the default."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What an instance that answers SQL says about itself."""
@@ -145,8 +161,12 @@ class Facts:
     """Somebody has opened a closed server for a step and is at work on it."""
     applier_queue: int = 0
     """Transactions received by the group's applier and not yet applied."""
+    applier_bound: int = 0
+    """How many of them the group takes before it slows its writes; 0 where it never does."""
     received: str = ""
     """GTID set that a member has received from its group, applied or not; it outlives restarts."""
+    variables: Mapping[str, Variable] = field(default_factory=dict, hash=False)
+    """What `api.variables` has of this server."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +232,14 @@ class DatabaseView:
     exports: tuple[Exported, ...] = ()
     instances: tuple[InstanceView, ...] = ()
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
+    absent: frozenset[Role] = frozenset()
+    """Roles of which a pod that its StatefulSet wants is not there."""
+    starts: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
+    """What my.cnf has for the next start, of what needs none: by name, as a server shows it."""
     kept: tuple[str, ...] = ()
     """Readers' volume claims that outlive their stack, whether or not their pods exist."""
+    unbound: frozenset[str] = frozenset()
+    """Volume claims that no volume was ever bound to: what is to use them never ran, and holds nothing."""
     replication: Access | None = field(default=None, repr=False, compare=False)
     """Account `hcs_repl`, given to readers for clone and channel."""
 

@@ -102,7 +102,8 @@ class Database(Model):
             ),
         ),
     ] = {}
-    """my.cnf keys for members and readers; a change restarts them one by one."""
+    """my.cnf keys for members and readers. A change restarts them one by one, unless it touches only numbers and
+    switches that MySQL takes while it runs (docs/concepts.md names them): those are set at once, and restart nobody."""
     resources: Resources = Resources()
     """Requests and limits of mysqld."""
     max_staleness_during_outage: Duration = "60s"

@@ -156,6 +156,8 @@ class Workers(Tier):
     concurrency: int = Field(4, ge=1, le=256)
     """Tasks a worker does at the same time."""
     prefetch: int = Field(8, ge=1, le=1024)
-    """Tasks a worker holds of each of the three queues, those it does included: up to three times as many in all."""
+    """Tasks a worker holds of each of the three queues at the most, those it does included: up to three times as many
+    in all. Of a queue whose tasks take long it holds fewer, so that other workers get them.
+    """
     handlers: Handlers = Handlers()
     """Outside parts that tasks need."""

@@ -47,7 +47,7 @@ class InstanceStatus(Model):
     read_eligible: bool
     """Whether it takes reads."""
     lagging: bool
-    """Whether it is further behind than maxLag."""
+    """A reader: it is further behind than maxLag. A member: the group slows writes, as too much waits to be applied."""
     reason: str
     """Why, in words."""
     export: str

@@ -13,6 +13,7 @@ from hcs_operator.api.quantities import in_bytes
 from hcs_operator.api.spec import Stack
 from hcs_operator.api.spec_engines import Storage
 from hcs_operator.api.spec_tiers import PodTemplate, Resources
+from hcs_operator.api.variables import needing_restart
 from hcs_operator.build import mounts
 from hcs_operator.build.context import Context, Document, fingerprint
 from hcs_operator.build.metadata import config_map, metadata
@@ -56,7 +57,9 @@ def instances(
     """ConfigMap and StatefulSet of members or readers. OnDelete and Parallel: the operator orders restarts by role."""
     name = stack.names.of(component)
     sizes = _SIZES.with_spec(resources)
-    files = {"my.cnf": render(role, stack.spec.database.config, in_bytes(sizes["limits"]["memory"])), "start.sh": START}
+    config, memory = stack.spec.database.config, in_bytes(sizes["limits"]["memory"])
+    files = {"my.cnf": render(role, config, memory), "start.sh": START}
+    at_start = {**files, "my.cnf": render(role, needing_restart(config), memory)}
     containers = [_mysqld(stack, context, component, role, sizes), _agent(stack, context, component, role)]
     volumes = [
         {"name": "configuration", "configMap": {"name": name}},
@@ -68,7 +71,7 @@ def instances(
     bare = Pod(
         component, containers, volumes, group=ENGINE_USER, grace_seconds=GRACE_SECONDS, apart=_apart(stack, role)
     )
-    annotations = {TEMPLATE_HASH: fingerprint(_without_agent(pod_template(stack, bare, template)), files)}
+    annotations = {TEMPLATE_HASH: fingerprint(_without_agent(pod_template(stack, bare, template)), at_start)}
     pod = replace(bare, annotations=annotations)
     spec: dict[str, Any] = {
         "serviceName": name,

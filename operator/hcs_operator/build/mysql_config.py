@@ -50,9 +50,13 @@ GROUP: Mapping[str, str] = {
     "recovery_ssl_verify_server_cert": "ON",
     # the default of 1 GiB is more than a small member has
     "message_cache_size": "134217728",
+    # what waits to be applied is what clients wait for after a failover: docs/adr/0019
+    "flow_control_applier_threshold": "500",
+    # one that has just joined leads nobody yet: what it has to catch up with slows writes to this and no less
+    "flow_control_min_recovery_quota": "1000",
 }
 
-_BY_ROLE: Mapping[Role, Mapping[str, str]] = {
+BY_ROLE: Mapping[Role, Mapping[str, str]] = {
     Role.MEMBER: {
         "sync_binlog": "1",
         "innodb_flush_log_at_trx_commit": "1",
@@ -75,7 +79,7 @@ _BY_ROLE: Mapping[Role, Mapping[str, str]] = {
 def render(role: Role, own: Mapping[str, str], memory_limit: int) -> str:
     """my.cnf: the role's settings, then the user's own. `memory_limit` is the container's, in bytes."""
     pool = _buffer_pool(memory_limit // 2**20)
-    settings = {**_SETTINGS, "innodb_buffer_pool_size": f"{pool}M", **_BY_ROLE[role], **own}
+    settings = {**_SETTINGS, "innodb_buffer_pool_size": f"{pool}M", **BY_ROLE[role], **own}
     lines = ["[mysqld]", *(f"{name}={value}" for name, value in settings.items())]
     # loose-: the server that only makes the data directory runs without plugins
     group = [f"loose-group_replication_{name}={value}" for name, value in GROUP.items()]

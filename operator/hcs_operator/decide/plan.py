@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hcs_operator.api.database import DatabaseView
-from hcs_operator.api.names import DB, LIMITS, QUEUE
+from hcs_operator.api.names import DB, LIMITS, QUEUE, REPLICA
 from hcs_operator.api.observed import Child, Gate, Reason, Scaling, Snapshot
 from hcs_operator.api.spec import Stack
 from hcs_operator.build import Context, Desired, desired
@@ -18,12 +18,13 @@ from hcs_operator.decide.database.membership import pods_wanted
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan as plan_database
+from hcs_operator.decide.database.steps import Recreate
 from hcs_operator.decide.doubt import DATABASE, Answers, steadied
 from hcs_operator.decide.laws import look_every
 from hcs_operator.decide.pruning import unwanted
 from hcs_operator.decide.renewal import renewals
-from hcs_operator.decide.scaling import counts, may_write, reader_set, scale_readers, scale_workers
-from hcs_operator.decide.startup import Engines, behind, gate
+from hcs_operator.decide.scaling import counts, may_write, reader_set, replicas_of, scale_readers, scale_workers
+from hcs_operator.decide.startup import Engines, behind, gate, unwritten
 from hcs_operator.decide.volumes import Volumes, volumes
 
 S = TypeVar("S")
@@ -99,7 +100,7 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         previous=stack.status.get("database") or {},
         journal=stack.status.get("journal"),
         now=snapshot.now,
-        leaving=memory.leaving or frozenset(),
+        leaving=(memory.leaving or frozenset()) | _beyond(stack, snapshot),
         failed=memory.failed,
     )
     if DATABASE in memory.answers.doubted:
@@ -110,7 +111,10 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
     leaving = _leaving(stack, readers, memory)
     staying = readers.current - (1 if leaving and leaving <= database.drained else 0)
     wanted = desired(stack, _context(stack, snapshot, images, release, staying))
-    stale = behind(snapshot, (item.document for item in wanted))
+    documents = [item.document for item in wanted]
+    stale = behind(snapshot, documents)
+    if unwritten(snapshot, documents):
+        database = _keeping_pods(database)
     opened = gate(snapshot, Engines(database.primary_ready), _tiers(wanted), stale)
     reason = readers.recommendation.reason if readers.recommendation else None
     why = (memory.leaving_why if leaving and leaving == memory.leaving else None) or reason
@@ -240,6 +244,21 @@ def _leaving(stack: Stack, readers: Scaling, memory: Memory) -> frozenset[str]:
     last = frozenset({f"{reader_set(stack).name}-{readers.current - 1}"})
     going = memory.leaving == last and stack.spec.autoscaling.mode != "Off"
     return last if wanted < readers.current or going else frozenset()
+
+
+def _beyond(stack: Stack, snapshot: Snapshot) -> frozenset[str]:
+    """Name the readers that the count no longer has, for as long as their pods are there: they stay drained."""
+    readers = reader_set(stack)
+    count = replicas_of(snapshot, readers)
+    if count is None:
+        return frozenset()
+    counted = {f"{readers.name}-{ordinal}" for ordinal in range(count)}
+    return frozenset(pod.name for pod in snapshot.pods if pod.component == REPLICA) - counted
+
+
+def _keeping_pods(database: DatabasePlan) -> DatabasePlan:
+    """Return the plan without pods made anew: whose turn it is cannot be told before every template is written."""
+    return replace(database, steps=tuple(step for step in database.steps if not isinstance(step, Recreate)))
 
 
 def _reader_count(stack: Stack, readers: Scaling, staying: int) -> int | None:

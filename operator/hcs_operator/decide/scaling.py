@@ -69,7 +69,7 @@ def idle(snapshot: Snapshot, pod: PodView) -> bool:
 def scale_workers(stack: Stack, snapshot: Snapshot, state: WorkerState | None) -> Scaling:
     """Return what the worker law makes of this look."""
     workload = worker_set(stack)
-    current = _count(snapshot, workload)
+    current = replicas_of(snapshot, workload)
     if current is None or stack.spec.autoscaling.mode == "Off":
         return Scaling(current or 0, None)
     ready, busy = len(snapshot.ready(WORKER)), len(busy_workers(snapshot))
@@ -82,7 +82,7 @@ def scale_workers(stack: Stack, snapshot: Snapshot, state: WorkerState | None) -
 def scale_readers(stack: Stack, snapshot: Snapshot, database: DatabasePlan, state: ReaderState | None) -> Scaling:
     """Return what the reader law makes of this look."""
     workload = reader_set(stack)
-    current, conflict = _count(snapshot, workload), snapshot.outside_scalers.get(workload)
+    current, conflict = replicas_of(snapshot, workload), snapshot.outside_scalers.get(workload)
     if current is None or stack.spec.autoscaling.mode == "Off":
         return Scaling(current or 0, None, conflict)
     samples = ReaderSamples(snapshot.now, current, snapshot.reads, cache_state(snapshot), _brake(stack, database))
@@ -115,6 +115,7 @@ def _brake(stack: Stack, database: DatabasePlan) -> str | None:
     return None if database.primary_ready else "the database has no primary"
 
 
-def _count(snapshot: Snapshot, workload: Child) -> int | None:
+def replicas_of(snapshot: Snapshot, workload: Child) -> int | None:
+    """Return the count that a workload has now; None while it is not there."""
     live = snapshot.live.get(workload)
     return None if live is None else int(live["spec"].get("replicas", 1))

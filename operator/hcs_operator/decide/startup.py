@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from hcs_operator.api.database import template_hash
 from hcs_operator.api.names import QUEUE, Names
 from hcs_operator.api.observed import Child, Document, Gate, Reason, Snapshot
 from hcs_operator.decide.diff import drift
@@ -61,6 +62,14 @@ def behind(snapshot: Snapshot, documents: Iterable[Document]) -> frozenset[Child
     wanted = ((Child(it["kind"], it["metadata"]["name"]), it) for it in documents if it["kind"] == "Deployment")
     return frozenset(
         child for child, it in wanted if child in snapshot.live and drift(_images(it), snapshot.live[child])
+    )
+
+
+def unwritten(snapshot: Snapshot, documents: Iterable[Document]) -> bool:
+    """Say whether a StatefulSet has yet to be given its pods' wanted template: an operator may end between two."""
+    wanted = ((Child(it["kind"], it["metadata"]["name"]), it) for it in documents if it["kind"] == "StatefulSet")
+    return any(
+        template_hash(it) != template_hash(snapshot.live[child]) for child, it in wanted if child in snapshot.live
     )
 
 

@@ -5,6 +5,7 @@ DatabaseError
 ├── Denied        the password is not (or not yet) that account's; the agent sets it
 ├── NotTrusted    TLS could not be established with a certificate of the stack's authority for that name
 ├── Refused       the instance answered with an error, or a step found what it must not touch
+├── NotTaken      it refuses a setting of the spec's; the user has to correct it
 └── NotExported   its own transactions cannot be saved, so nothing may be put in their place
 """
 
@@ -41,6 +42,12 @@ class Refused(DatabaseError):
     def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)
         self.number = number
+
+
+class NotTaken(DatabaseError):
+    """A setting is not taken while the server runs."""
+
+    word = "SettingRefused"
 
 
 class NotExported(DatabaseError):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, MemberGroup, Role
+from hcs_operator.api.database import Channel, CloneState, Facts, GroupState, Heartbeat, MemberGroup, Role, Variable
+from hcs_operator.api.variables import DEFAULTS
 from hcs_operator.mysql.errors import Denied, Refused
 from hcs_operator.mysql.session import OPENED, Row, Session
 
@@ -30,7 +31,9 @@ SELECT RECEIVED_TRANSACTION_SET AS received
 """
 
 _APPLIER_QUEUE = """
-SELECT COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE AS queued
+SELECT COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE AS queued,
+       IF(@@GLOBAL.group_replication_flow_control_mode = 'QUOTA',
+          @@GLOBAL.group_replication_flow_control_applier_threshold, 0) AS bound
   FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = @@server_uuid
 """
 
@@ -81,6 +84,14 @@ SELECT STATE AS state, ERROR_MESSAGE AS error,
   FROM performance_schema.clone_status ORDER BY ID DESC LIMIT 1
 """
 
+_VARIABLES = f"""
+SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value,
+       VARIABLE_SOURCE = 'EXPLICIT' OR (VARIABLE_SOURCE = 'DYNAMIC' AND SET_USER <=> 'hcs_admin') AS ours
+  FROM performance_schema.global_variables JOIN performance_schema.variables_info USING (VARIABLE_NAME)
+ WHERE VARIABLE_NAME IN ({", ".join(f"'{name}'" for name in DEFAULTS)})
+"""  # noqa: S608 - names of our own list
+"""Told by name: a server of another version lacks some of them."""
+
 _ABSENT = {1049, 1146}
 """Schema or table does not exist (yet)."""
 
@@ -107,7 +118,9 @@ def examine(session: Session, role: Role) -> Facts:
         clone=_clone(session),
         busy_reads=server["busy_reads"],
         applier_queue=queue["queued"] if queue else 0,
+        applier_bound=queue["bound"] if queue else 0,
         received=received["received"].replace("\n", "") if received else "",
+        variables={row["name"]: Variable(row["value"], bool(row["ours"])) for row in session.query(_VARIABLES)},
     )
 
 

@@ -21,9 +21,10 @@ from hcs_operator.decide.database.steps import (
     Resume,
     Revive,
     SqlStep,
+    Tune,
 )
 from hcs_operator.mysql import facts
-from hcs_operator.mysql.errors import Refused
+from hcs_operator.mysql.errors import NotTaken, Refused
 from hcs_operator.mysql.session import Session, opened
 
 _CHANGE_SOURCE = """
@@ -63,6 +64,8 @@ def perform(step: SqlStep, session: Session, opener: Opener) -> None:
             session.run("STOP REPLICA")
         case Close():
             _close(step, session)
+        case Tune():
+            _tune(step, session)
         case _:
             _of_the_group(step, session)
 
@@ -206,6 +209,19 @@ def _close(step: Close, session: Session) -> None:
     if facts.group(session).state == "ONLINE":
         raise Refused(f"{step.instance.name} is in the group, which opens and closes it")
     session.run("SET GLOBAL super_read_only = ON")
+
+
+def _tune(step: Tune, session: Session) -> None:
+    """One that is refused keeps no other from being set."""
+    session.run("SET SESSION sql_mode = 'STRICT_ALL_TABLES'")  # else a value out of bounds is cut, and never that one
+    refused = []
+    for name, value in step.values:
+        try:
+            session.run(f"SET GLOBAL {name} = {value}")
+        except Refused as refusal:
+            refused.append(f"{name} = {value} ({refusal})")
+    if refused:
+        raise NotTaken(f"MySQL refuses {', '.join(refused)}; correct the key, or take it away")
 
 
 def _executed(session: Session) -> GtidSet:

@@ -1,14 +1,13 @@
 """Looks at a stack's database: readers before members, so that a reader's GTID set is never the newer one."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from hcs_operator.api.database import (
     ERRANT,
     EXPORTED_AT,
-    TEMPLATE_HASH,
     Access,
     DatabaseView,
     Exported,
@@ -16,8 +15,10 @@ from hcs_operator.api.database import (
     InstanceView,
     Revision,
     Role,
+    template_hash,
 )
 from hcs_operator.api.observed import Child, PodView, Reason
+from hcs_operator.api.variables import set_at_run_time
 from hcs_operator.mysql.errors import DatabaseError
 from hcs_operator.mysql.port import DatabasePort
 
@@ -114,7 +115,10 @@ async def look(
         paused=wishes.paused,
         instances=tuple(views[instance.name] for _, instance in instances),
         revisions=_revisions(wishes.name, live),
+        absent=_absent(wishes.name, live, [pod.component for pod, _ in instances]),
+        starts=_starts(wishes.name, live),
         kept=_kept(wishes.name, claims),
+        unbound=frozenset(name for name, claim in claims.items() if not claim.get("spec", {}).get("volumeName")),
         replication=Access("hcs_repl", passwords["repl-password"], ca) if "repl-password" in passwords else None,
     )
 
@@ -157,17 +161,34 @@ async def _ask(port: DatabasePort, instance: Instance, pod: PodView) -> Instance
         return InstanceView(instance, pod, None, Reason(error.word, str(error)))
 
 
+def _starts(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> dict[Role, Mapping[str, str]]:
+    """Read my.cnf as it lies in the cluster, not as the spec has it: that is what a server starts with next."""
+    files = {role: live.get(Child("ConfigMap", f"{stack}-{component}-0")) for component, role in _ROLES.items()}
+    return {role: set_at_run_time(it["data"]["my.cnf"]) for role, it in files.items() if it and "data" in it}
+
+
+def _statefulsets(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """(component, document) of those that are there."""
+    found = ((component, live.get(Child("StatefulSet", f"{stack}-{component}-0"))) for component in _ROLES)
+    return [(component, workload) for component, workload in found if workload is not None]
+
+
+def _absent(stack: str, live: Mapping[Child, Mapping[str, Any]], components: Sequence[str]) -> frozenset[Role]:
+    """Count pods ourselves: what a StatefulSet says of them is older than the news that one is gone."""
+    return frozenset(
+        _ROLES[component]
+        for component, workload in _statefulsets(stack, live)
+        if components.count(component) < int(workload["spec"].get("replicas", 1))
+    )
+
+
 def _revisions(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> dict[Role, Revision]:
     """Read which template is current; a StatefulSet whose controller has not seen its last change tells nothing yet."""
     found = {}
-    for component, role in _ROLES.items():
-        workload = live.get(Child("StatefulSet", f"{stack}-{component}-0"))
-        if workload is None:
-            continue
+    for component, workload in _statefulsets(stack, live):
         status = workload.get("status") or {}
-        template = workload["spec"]["template"].get("metadata") or {}
-        fingerprint = (template.get("annotations") or {}).get(TEMPLATE_HASH)
+        fingerprint = template_hash(workload)
         current = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
         if fingerprint and status.get("updateRevision") and current:
-            found[role] = Revision(status["updateRevision"], fingerprint)
+            found[_ROLES[component]] = Revision(status["updateRevision"], fingerprint)
     return found

@@ -27,6 +27,8 @@ class WatchStore:
 
     def __init__(self) -> None:
         self._objects: dict[Ref, dict[str, Any]] = {}
+        self._gone: dict[Ref, int] = {}
+        """The version at which an object was deleted, for as long as a list may still have it."""
         self._children: defaultdict[Key, set[Ref]] = defaultdict(set)
         self._scalers: defaultdict[str, set[Ref]] = defaultdict(set)
 
@@ -34,7 +36,7 @@ class WatchStore:
         """Remember this state of an object unless a newer one is known; return the stack it concerns."""
         ref = Ref.to(document)
         known = self._objects.get(ref)
-        if known is not None and _version(known) > _version(document) and _uid(known) == _uid(document):
+        if max(_version(known) if known else 0, self._gone.get(ref, 0)) > _version(document):
             return None
         self._forget_index(ref)
         self._objects[ref] = slim(document)
@@ -52,6 +54,7 @@ class WatchStore:
         if known is not None and _uid(known) == _uid(document):
             self._forget_index(ref)
             del self._objects[ref]
+        self._gone[ref] = _version(document)
         return self._key(document)
 
     def forget(self, ref: Ref) -> None:
@@ -70,6 +73,9 @@ class WatchStore:
                 continue
             if _version(known) <= int(version):
                 self.forget(ref)
+        for ref, gone in list(self._gone.items()):
+            if ref.kind == kind and namespace in ("", ref.namespace) and gone <= int(version):
+                del self._gone[ref]
 
     def get(self, ref: Ref) -> dict[str, Any] | None:
         """Return one object as last seen."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hcs_operator.api.database import TEMPLATE_HASH
+from hcs_operator.api.database import TEMPLATE_HASH, template_hash
 from hcs_operator.api.names import ASYNC_API, GATEWAY, READ_API, REPLICA, STATEFUL, WORKER, WRITE_API
 from hcs_operator.api.observed import Child, Outlook, PodView, Reason
 from hcs_operator.api.spec import Stack
@@ -73,9 +73,10 @@ def component(name: str, stack: Stack, outlook: Outlook) -> Component:
 def _rolling(live: Any, pods: Iterable[PodView]) -> bool:
     """Say whether the workload's controller has yet to see its template, or pods of an earlier one are left.
 
+    One that is deleted while its pods stay is about to be made again, with another template for its volumes.
     A template that carries its own hash (the database's) is compared by it: what it leaves out restarts no pod.
     """
-    if not observed(live):
+    if not observed(live) or "deletionTimestamp" in live["metadata"]:
         return True
-    wanted = (live["spec"]["template"]["metadata"].get("annotations") or {}).get(TEMPLATE_HASH)
+    wanted = template_hash(live)
     return rolling(live) if wanted is None else any(pod.annotations.get(TEMPLATE_HASH) != wanted for pod in pods)

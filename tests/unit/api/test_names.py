@@ -1,6 +1,6 @@
 """Names fit where Kubernetes puts them, and no two stacks ever share one."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.build.stacks import context, stack
 
@@ -39,7 +39,6 @@ def names_of(name: str) -> set[tuple[str, str]]:
 
 
 @given(STACKS)
-@settings(deadline=None)
 def test_every_name_is_a_label_with_room_for_a_pods_hash(name: str) -> None:
     assert len(name) <= LONGEST_STACK_NAME
     for kind, child in names_of(name):
@@ -47,7 +46,6 @@ def test_every_name_is_a_label_with_room_for_a_pods_hash(name: str) -> None:
 
 
 @given(TRICKY, TRICKY)
-@settings(deadline=None)
 def test_two_stacks_never_share_a_name(first: str, second: str) -> None:
     if first != second:
         assert not names_of(first) & names_of(second)

@@ -30,6 +30,9 @@ EVERYWHERE = {
     f"{GROUP}autorejoin_tries": "2016",
     # a new primary answers with what the old one acknowledged
     f"{GROUP}consistency": "BEFORE_ON_PRIMARY_FAILOVER",
+    # the queue of a member that may come to lead is about a second's work
+    f"{GROUP}flow_control_applier_threshold": "500",
+    f"{GROUP}flow_control_min_recovery_quota": "1000",
     f"{GROUP}paxos_single_leader": "ON",
     f"{GROUP}communication_stack": "MYSQL",
     f"{GROUP}ssl_mode": "VERIFY_IDENTITY",

@@ -1,11 +1,12 @@
 """The operator's chart: what it installs, with which rights, and what it refuses."""
 
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.unit.charts.rendering import OPERATOR, ROOT, refusal, rendered
+from tests.unit.charts.rendering import OPERATOR, ROOT, STACK, refusal, rendered
 
 from hcs_operator.config import Config, Images
 from hcs_operator.kube.resources import PRUNED_KINDS, RESOURCES, SCALER_KIND
@@ -163,10 +164,11 @@ def test_a_misspelt_or_impossible_value_is_refused_by_name(values: dict[str, Any
     assert word in refusal(OPERATOR, values)
 
 
-def test_every_value_is_explained() -> None:
-    lines = (OPERATOR / "values.yaml").read_text().splitlines()
+@pytest.mark.parametrize("chart", [OPERATOR, STACK], ids=lambda chart: chart.name)
+def test_every_value_is_explained(chart: Path) -> None:
+    lines = (chart / "values.yaml").read_text().splitlines()
     keys = {line.partition(":")[0]: number for number, line in enumerate(lines) if line[:1].isalpha()}
-    schema = yaml.safe_load((OPERATOR / "values.schema.json").read_text())
+    schema = yaml.safe_load((chart / "values.schema.json").read_text())
     assert keys.keys() | {"global"} == schema["properties"].keys(), "Helm itself knows `global`"
     assert not [key for key, number in keys.items() if not _explained(lines, number)]
 

@@ -45,6 +45,8 @@ class Member:
     received: Rows = field(default_factory=dict)
     purged: set[int] = field(default_factory=set)
     """Of which of them no binary log is left here."""
+    bound: bool = True
+    """There is a volume; without one its pod never ran."""
     pod: bool = True
     pods: int = 0
     """How many it has had."""
@@ -165,7 +167,7 @@ class Engine:
 
     def start(self, name: str) -> None:
         member = self.at(name)
-        if member.pod and not member.runs:
+        if member.pod and member.bound and not member.runs:
             member.runs = True
             member.leave()
 

@@ -15,7 +15,17 @@ from hcs_operator.agent.decide import Bootstrap, Join, Leave, Local, Others, Sta
 from hcs_operator.agent.decide import OpenGroup as Open
 from hcs_operator.api.database import CloneState, Facts, MemberGroup, Role
 from hcs_operator.decide.database.gtid import GtidSet
-from hcs_operator.decide.database.steps import Clone, CloseGroup, Found, Halt, HandOver, OpenGroup, Revive, SqlStep
+from hcs_operator.decide.database.steps import (
+    ApplyReceived,
+    Clone,
+    CloseGroup,
+    Found,
+    Halt,
+    HandOver,
+    OpenGroup,
+    Revive,
+    SqlStep,
+)
 
 __all__ = ["NAMES", "NotDone", "World"]
 
@@ -76,6 +86,7 @@ class World(Engine):
         somewhere = {write for it in self.members.values() for write in it.held.values()}
         assert self.acknowledged & somewhere <= here, "an acknowledged write is lost"
         self.acknowledged &= here
+        assert set(member.received) <= set(member.executed), "its relay log may be damaged, and nobody has tried"
         member.executed |= member.received
         member.state = "ONLINE"
         member.view = View([member], member)
@@ -130,6 +141,8 @@ class World(Engine):
                 self._mark(step, self._at(step.seed.name))
             case Halt():
                 self._halt(self._at(step.member.name))
+            case ApplyReceived():
+                self._apply_received(self._at(step.member.name))
             case OpenGroup():
                 self._open(self._at(step.leader.name))
             case CloseGroup():
@@ -158,6 +171,11 @@ class World(Engine):
             member.leaving, member.told = 2, replace(member.told, changing=True)
         else:
             self._leave(member)
+
+    def _apply_received(self, member: Member) -> None:
+        if member.state != "OFFLINE":
+            raise NotDone
+        self.apply(member.name)
 
     def _close(self, leader: Member) -> None:
         if leader.view is None or leader.view.members != [leader] or leader.mark is None:

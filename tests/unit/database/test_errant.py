@@ -255,7 +255,7 @@ def errant_of(executed: str) -> GtidSet:
     return GtidSet.parse(executed) - GtidSet.parse(LEADS.gtid_executed)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(looks())
 def test_no_clone_gives_up_a_transaction_that_is_not_exported(seen: DatabaseView) -> None:
     made = plan(seen, previous={"claim": {**CLAIM, "members": NAMES}, "bootstrapped": True}, journal=None, now=NOW)
@@ -276,7 +276,7 @@ def test_no_clone_gives_up_a_transaction_that_is_not_exported(seen: DatabaseView
             assert recipient.group.state == "OFFLINE"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(looks())
 def test_no_reader_that_diverged_is_read_from(seen: DatabaseView) -> None:
     made = plan(seen, previous={"claim": {**CLAIM, "members": NAMES}, "bootstrapped": True}, journal=None, now=NOW)

@@ -23,7 +23,7 @@ from tests.unit.database.views import (
     view,
 )
 
-from hcs_operator.api.database import DatabaseView, Facts, MemberGroup
+from hcs_operator.api.database import DatabaseView, Facts, InstanceView, MemberGroup
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -155,6 +155,62 @@ def test_a_silent_member_is_waited_for_and_nothing_is_claimed() -> None:
     assert found.steps == ()
     assert found.waiting
     assert "the agent has not set it" in found.waiting.message
+
+
+UNPLACED = Reason("Unschedulable", "no node has room")
+
+
+def unplaced(ordinal: int) -> InstanceView:
+    return member(None, ordinal, problem=UNPLACED, ready=False)
+
+
+def of_three(*members: InstanceView, unbound: str = "") -> DatabaseView:
+    """A look at three pods; the claims of those ordinals never had a volume."""
+    return view(*members, members_wanted=3, unbound=frozenset(f"data-shop-db-0-{it}" for it in unbound))
+
+
+@pytest.mark.parametrize(
+    ("seen", "seed"),
+    [
+        (of_three(member(EMPTY), member(EMPTY, 1), unplaced(2), unbound="2"), "shop-db-0-0"),
+        (of_three(unplaced(0), member(EMPTY, 1), member(EMPTY, 2), unbound="0"), "shop-db-0-1"),
+        (of_three(unplaced(0), unplaced(1), member(EMPTY, 2), unbound="01"), "shop-db-0-2"),
+    ],
+)
+def test_a_pod_that_never_had_a_volume_keeps_no_group_from_being_founded(seen: DatabaseView, seed: str) -> None:
+    (claim,) = planned(seen).steps
+    assert isinstance(claim, Claim)
+    assert (claim.seed, claim.members) == (seed, (seed,))
+    (found,) = planned(seen, {"claim": claim.written}).steps
+    assert isinstance(found, Found)
+    assert found.seed.name == seed
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        of_three(member(EMPTY), member(EMPTY, 1), unplaced(2)),
+        of_three(member(EMPTY), member(None, 1), unplaced(2), unbound="2"),
+        of_three(member(WITH_GROUP), member(EMPTY, 1), unplaced(2), unbound="2"),
+        of_three(unplaced(0), unplaced(1), unplaced(2), unbound="012"),
+        of_three(member(EMPTY), unplaced(2), unbound="2"),
+        replace(of_three(unplaced(0), member(EMPTY, 1), unbound="0"), members_wanted=1),
+    ],
+    ids=["may have a volume", "another one", "data of a group", "nobody runs", "no pod yet", "not to stay"],
+)
+def test_whoever_may_hold_data_is_waited_for_before_anything_is_founded(seen: DatabaseView) -> None:
+    made = planned(seen)
+    assert made.steps == ()
+    assert made.waiting
+
+
+async def test_claims_without_a_volume_are_told_from_those_that_have_one() -> None:
+    claims: dict[str, dict[str, Any]] = {
+        "data-shop-db-0-0": {"metadata": {}, "spec": {"volumeName": "pv-1"}, "status": {"phase": "Lost"}},
+        "data-shop-db-0-1": {"metadata": {}, "spec": {}, "status": {"phase": "Pending"}},
+    }
+    seen = await look(FakeDatabase(), Wishes("uid"), [], secrets={}, live={}, claims=claims)
+    assert seen.unbound == {"data-shop-db-0-1"}
 
 
 def test_a_member_that_crashes_over_its_data_stalls_with_the_remedy() -> None:

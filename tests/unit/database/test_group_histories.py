@@ -67,6 +67,7 @@ class GroupHistories(RuleBasedStateMachine):
         return view(
             *(member(self.world.facts(it.name), NAMES.index(it.name), **self.of_pod(it)) for it in there),
             members_wanted=self.wanted,
+            unbound=frozenset(f"data-{it.name}" for it in self.world.members.values() if not it.bound),
         )
 
     def of_pod(self, it: Member) -> dict[str, Any]:
@@ -242,7 +243,7 @@ class GroupHistories(RuleBasedStateMachine):
         self.it_is_quiet()
 
 
-GroupHistories.TestCase.settings = settings(max_examples=90, stateful_step_count=25, deadline=None)
+GroupHistories.TestCase.settings = settings(max_examples=90, stateful_step_count=25)
 TestGroupHistories = GroupHistories.TestCase
 
 

@@ -15,7 +15,18 @@ from hcs_operator.api.database import DatabaseView, Facts, GroupState, InstanceV
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
-from hcs_operator.decide.database.steps import Claim, Clone, CloseGroup, Halt, HandOver, OpenGroup, Recreate, Revive
+from hcs_operator.decide.database.steps import (
+    ApplyReceived,
+    Claim,
+    Clone,
+    CloseGroup,
+    Found,
+    Halt,
+    HandOver,
+    OpenGroup,
+    Recreate,
+    Revive,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -84,6 +95,10 @@ def led(draw: st.DrawFn, count: int) -> list[Facts | None]:
     return members
 
 
+unbound = st.frozensets(st.sampled_from([f"data-{name}" for name in NAMES]))
+"""The claims that no volume was ever bound to."""
+
+
 @st.composite
 def looks(draw: st.DrawFn) -> tuple[DatabaseView, dict[str, Any]]:
     """A look at one to three members, and the status before it."""
@@ -102,7 +117,8 @@ def looks(draw: st.DrawFn) -> tuple[DatabaseView, dict[str, Any]]:
         "epoch": draw(st.integers(1, 3)),
         "members": draw(recorded),
     }
-    return view(*members, members_wanted=draw(st.sampled_from([1, 3]))), {"claim": claim, "bootstrapped": True}
+    seen = view(*members, members_wanted=draw(st.sampled_from([1, 3])), unbound=draw(unbound))
+    return seen, {"claim": claim, "bootstrapped": True}
 
 
 def planned(seen: DatabaseView, previous: dict[str, Any]) -> DatabasePlan:
@@ -130,7 +146,7 @@ def leading(seen: DatabaseView) -> list[str]:
     return [name for name, row in claiming if row is None or row.group_name == GROUP]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(looks())
 def test_a_group_is_taken_up_once_and_from_all_that_anybody_has(look: tuple[DatabaseView, dict[str, Any]]) -> None:
     seen, previous = look
@@ -140,17 +156,48 @@ def test_a_group_is_taken_up_once_and_from_all_that_anybody_has(look: tuple[Data
             continue
         members = seen.of(Role.MEMBER)
         assert {it.instance.name for it in members} >= set(claim["members"]), "somebody was not asked"
-        assert all(it.facts for it in members), "somebody has not answered"
+        silent = {it.instance.name for it in members if not it.facts}
+        assert not silent & set(claim["members"]), "somebody who may hold the newest write has not answered"
+        assert {f"data-{name}" for name in silent} <= seen.unbound, "somebody who may hold data has not answered"
         assert {it.group.state for it in said(seen)} == {"OFFLINE"}, "somebody may still be in the group"
         assert not any(it.group.changing for it in said(seen))
         assert not any(it.member_group.solo for it in said(seen) if it.member_group), "two would bootstrap"
         assert step.seed.name == claim["seed"], "another one than was claimed"
         assert all(it.member_group.epoch < claim["epoch"] for it in said(seen) if it.member_group), "done before"
         seed = next(it for it in members if it.instance.name == step.seed.name)
-        assert all(held(it) <= held(seed) for it in members), "an acknowledged write would be lost"
+        assert all(held(it) <= held(seed) for it in members if it.facts), "an acknowledged write would be lost"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
+@given(
+    st.lists(st.none() | st.just(EMPTY) | st.just(EMPTY) | facts, min_size=1, max_size=3),
+    unbound,
+    st.sampled_from([None, *NAMES]),
+)
+def test_a_group_is_founded_once_and_over_nothing_that_may_hold_data(
+    said_by: list[Facts | None], never_bound: frozenset[str], claimed: str | None
+) -> None:
+    members = [member(it, ordinal) for ordinal, it in enumerate(said_by)]
+    claim = {"claim": {**CLAIM, "seed": claimed, "members": [claimed]}} if claimed else {}
+    steps = plan(
+        view(*members, members_wanted=len(members), unbound=never_bound), previous=claim, journal=None, now=NOW
+    ).steps
+    names = [it.instance.name for it in members]
+    silent = {name for name, it in zip(names, said_by, strict=True) if it is None}
+    for step in steps:
+        if isinstance(step, Found):
+            assert step.seed.name == claimed, "another one than was claimed"
+        if isinstance(step, Found) or (isinstance(step, Claim) and step.before is None):
+            assert {f"data-{name}" for name in silent} <= never_bound, "somebody who may hold data has not answered"
+            seed = said_by[names.index(step.seed if isinstance(step, Claim) else step.seed.name)]
+            assert seed
+        if isinstance(step, Claim) and step.before is None:
+            rows = [it.member_group for it in said_by if it and it.member_group]
+            assert not (rows and silent), "a member of a group that is found may be among them"
+            assert rows or not any(it.gtid_executed for it in said_by if it), "founded beside data"
+
+
+@settings(max_examples=400)
 @given(looks())
 def test_nobody_who_counts_is_struck_off(look: tuple[DatabaseView, dict[str, Any]]) -> None:
     seen, previous = look
@@ -168,7 +215,7 @@ def test_nobody_who_counts_is_struck_off(look: tuple[DatabaseView, dict[str, Any
             assert leader.group.online == leader.group.total, "the majority may rest on it"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(looks())
 def test_no_step_touches_what_it_must_not(look: tuple[DatabaseView, dict[str, Any]]) -> None:
     seen, previous = look
@@ -192,6 +239,11 @@ def test_no_step_touches_what_it_must_not(look: tuple[DatabaseView, dict[str, An
                 assert halted
                 assert halted.group.state == "ERROR"
                 assert not leading(seen)
+            case ApplyReceived():
+                assert not leading(seen)
+                assert {it.group.state for it in said(seen)} == {"OFFLINE"}, "somebody may still be in the group"
+                best = by_name[step.member.name]
+                assert all(held(it) <= held(best) for it in seen.of(Role.MEMBER) if it.facts)
             case HandOver():
                 successor = by_name[step.successor.name].facts
                 assert successor

@@ -220,7 +220,7 @@ class Histories(RuleBasedStateMachine):
             assert claim is not None
 
 
-Histories.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Histories.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestHistories = Histories.TestCase
 
 
@@ -233,5 +233,5 @@ class SettledHistories(Histories):
             self.works(0, 6)
 
 
-SettledHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+SettledHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestSettledHistories = SettledHistories.TestCase

@@ -170,7 +170,7 @@ class Histories(RuleBasedStateMachine):
             assert status["dataLoss"]["groupName"] == former[-1]
 
 
-Histories.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Histories.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestHistories = Histories.TestCase
 
 
@@ -194,5 +194,5 @@ class LoneHistories(Histories):
         self.world.commit(received_by)
 
 
-LoneHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+LoneHistories.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestLoneHistories = LoneHistories.TestCase

@@ -145,6 +145,19 @@ def test_whoever_is_in_the_group_and_is_to_stay_is_recorded(recorded: list[str])
     assert list(claim.members) == NAMES
 
 
+def test_a_group_of_one_that_is_not_to_stay_lets_in_who_is_before_it_leaves() -> None:
+    both = (member(COPIED), member(SOLO, 1))
+    step = only(planned(*both, recorded=NAMES[1:2], wanted=1))
+    assert isinstance(step, Claim)
+    assert list(step.members) == NAMES[:2]
+    assert isinstance(only(planned(*both, recorded=NAMES[:2], wanted=1)), OpenGroup)
+    of_two = replace(OF_THREE, online=2, total=2)
+    stays = member(replace(SECOND, group=replace(of_two, role="SECONDARY")))
+    made = only(planned(stays, member(replace(LEADS_THREE, group=of_two), 1), recorded=NAMES[:2], wanted=1))
+    assert isinstance(made, HandOver)
+    assert made.successor.name == NAMES[0]
+
+
 def test_a_draining_readers_time_goes_on_while_the_group_waits_to_grow() -> None:
     seen = view(member(SOLO), member(COPIED, 1), member(None, 2), reader(FOLLOWING), members_wanted=3)
     previous = {"claim": CLAIM, "bootstrapped": True}

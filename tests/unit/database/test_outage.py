@@ -24,7 +24,7 @@ from tests.unit.database.views import (
 from hcs_operator.api.database import Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
-from hcs_operator.decide.database.steps import Claim, Halt, Revive
+from hcs_operator.decide.database.steps import ApplyReceived, Claim, Halt, Revive
 
 pytestmark = pytest.mark.unit
 
@@ -44,15 +44,21 @@ def down(last: int, received: int = 0, **changes: Any) -> Facts:
     return replace(facts, **changes)
 
 
-def planned(*instances: InstanceView, since: float | None = 20.0, seed: str = NAMES[0], epoch: int = 1) -> DatabasePlan:
+def planned(
+    *instances: InstanceView,
+    since: float | None = 20.0,
+    seed: str = NAMES[0],
+    epoch: int = 1,
+    failed: tuple[str, ...] = (),
+) -> DatabasePlan:
     """A look at an outage that began `since` seconds ago, seen so by the journal."""
     previous = {"claim": {**CLAIM, "members": NAMES, "seed": seed, "epoch": epoch}, "bootstrapped": True}
     seen = view(*instances, members_wanted=3)
-    first = plan(seen, previous=previous, journal=None, now=NOW)
+    first = plan(seen, previous=previous, journal=None, now=NOW, failed=failed)
     if since is None or first.journal is None:
         return first
     began = datetime.fromtimestamp(NOW - since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return plan(seen, previous=previous, journal={**first.journal, "startedAt": began}, now=NOW)
+    return plan(seen, previous=previous, journal={**first.journal, "startedAt": began}, now=NOW, failed=failed)
 
 
 def later(made: DatabasePlan, *instances: InstanceView) -> DatabasePlan:
@@ -77,15 +83,61 @@ def test_an_outage_is_believed_only_when_it_lasts() -> None:
     ("first", "second", "third", "best"),
     [
         (down(10), down(12), down(11), NAMES[1]),
-        (down(10), down(9, received=14), down(11), NAMES[1]),
+        (down(10), down(14, received=14), down(11), NAMES[1]),
         (down(12), down(12), down(12), NAMES[0]),
-        (down(10, received=12), down(12), down(3), NAMES[0]),
+        (down(12), down(12), down(3, received=12), NAMES[0]),
     ],
 )
 def test_the_group_is_taken_up_from_whoever_has_all(first: Facts, second: Facts, third: Facts, best: str) -> None:
     (step,) = planned(member(first), member(second, 1), member(third, 2)).steps
     assert isinstance(step, Claim)
     assert (step.seed, step.epoch, list(step.members)) == (best, 2, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "best"),
+    [
+        (down(10), down(9, received=14), NAMES[1]),
+        (down(10, received=12), down(12), NAMES[0]),
+        (down(10, received=12), down(10, received=12), NAMES[0]),
+    ],
+)
+def test_it_applies_what_it_received_before_it_is_claimed(first: Facts, second: Facts, best: str) -> None:
+    made = planned(member(first), member(second, 1), member(down(3), 2))
+    (step,) = made.steps
+    assert isinstance(step, ApplyReceived)
+    assert step.member.name == best
+    assert made.journal
+    assert (made.journal["operation"], made.journal["instance"]) == ("RecoverGroup", best)
+    assert "applies" in made.journal["step"]
+
+
+def test_nothing_is_applied_before_the_outage_has_lasted_and_everybody_has_left() -> None:
+    holding = member(down(9, received=14), 1)
+    assert planned(member(down(10)), holding, member(down(9), 2), since=5.0).steps == ()
+    (step,) = planned(member(down(10, group=ERROR)), holding, member(down(9), 2)).steps
+    assert isinstance(step, Halt)
+
+
+def test_where_it_cannot_be_applied_another_that_holds_as_much_is_chosen() -> None:
+    members = [member(down(10, received=12)), member(down(12), 1), member(down(3), 2)]
+    (step,) = planned(*members, failed=(NAMES[0],)).steps
+    assert isinstance(step, Claim)
+    assert step.seed == NAMES[1]
+
+
+def test_where_no_other_holds_as_much_it_is_tried_again() -> None:
+    members = [member(down(10, received=12)), member(down(11), 1), member(down(3), 2)]
+    (step,) = planned(*members, failed=(NAMES[0],)).steps
+    assert isinstance(step, ApplyReceived)
+    assert step.member.name == NAMES[0]
+
+
+def test_once_it_is_claimed_no_other_is_chosen_though_a_step_failed_there() -> None:
+    members = [member(down(12)), member(down(12), 1), member(down(9), 2)]
+    (step,) = planned(*members, seed=NAMES[1], epoch=2, failed=(NAMES[1],)).steps
+    assert isinstance(step, Revive)
+    assert step.seed.name == NAMES[1]
 
 
 def test_only_the_claimed_one_is_marked() -> None:
@@ -161,6 +213,18 @@ def test_while_one_may_still_do_or_say_something_it_is_waited_for(third: Facts |
     assert made.steps == ()
     assert made.waiting
     assert made.problem is None
+
+
+@pytest.mark.parametrize("names", [NAMES[:2], NAMES])
+def test_a_pod_that_never_had_a_volume_keeps_no_group_down_unless_it_is_recorded(names: list[str]) -> None:
+    never_ran = member(None, 2, ready=False)
+    seen = view(
+        member(down(10)), member(down(10), 1), never_ran, members_wanted=3, unbound=frozenset({f"data-{NAMES[2]}"})
+    )
+    previous = {"claim": {**CLAIM, "members": names}, "bootstrapped": True}
+    made = plan(seen, previous=previous, journal=None, now=NOW)
+    assert made.waiting
+    assert made.waiting.word == ("GroupDown" if names == NAMES[:2] else "MemberSilent")
 
 
 def test_a_recorded_member_whose_pod_is_missing_is_waited_for() -> None:

@@ -193,7 +193,7 @@ looks = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(looks, min_size=1, max_size=12))
 def test_no_history_asks_for_more_than_one_wish_or_for_one_that_could_not_lead(history: list[Any]) -> None:
     status: dict[str, Any] = {name: it for name, it in LED_BY_FIRST.items() if name != "currentPrimary"}

@@ -154,7 +154,7 @@ class ReaderHistories(GroupHistories):
         return super().at_rest(made) and following == list(READERS[: self.readers_wanted])
 
 
-ReaderHistories.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+ReaderHistories.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestReaderHistories = ReaderHistories.TestCase
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.unit.database.views import CHANNEL, FOLLOWING, FOUNDED, NOW, PRIMARY, member, reader, view
 
-from hcs_operator.api.database import TEMPLATE_HASH, InstanceView
-from hcs_operator.api.observed import Reason
+from hcs_operator.api.database import TEMPLATE_HASH, InstanceView, Role
+from hcs_operator.api.observed import Child, Reason
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.steps import Recreate
+from hcs_operator.observe.database import _absent
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +47,31 @@ def test_the_next_pod_waits_until_the_last_one_serves() -> None:
     lagging = replace(FOLLOWING, heartbeat=None)
     assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(lagging, 1))) == []
     assert recreated(rolled(member(PRIMARY, **OLD), reader(FOLLOWING, 0, **OLD), reader(None, 1))) == []
+
+
+def test_nobody_goes_while_a_controller_has_yet_to_see_its_statefulset() -> None:
+    """The readers' template changes in the same look as the members', and is seen a moment later."""
+    seen = view(member(PRIMARY, **OLD), reader(FOLLOWING))
+    half = replace(seen, revisions={Role.MEMBER: seen.revisions[Role.MEMBER]})
+    found = plan(half, previous=FOUNDED, journal=None, now=NOW)
+    assert recreated(found) == []
+    assert found.journal
+    assert found.journal["operation"] == "RollPods"
+
+
+def test_nobody_goes_while_a_pod_is_yet_to_come_back() -> None:
+    """It was made anew and its successor is not to be seen yet, or is refused by a quota."""
+    seen = view(member(PRIMARY, **OLD), reader(FOLLOWING))
+    found = plan(replace(seen, absent=frozenset({Role.READER})), previous=FOUNDED, journal=None, now=NOW)
+    assert recreated(found) == []
+
+
+@pytest.mark.parametrize(("wanted", "absent"), [(1, set()), (2, {Role.READER})])
+def test_a_pod_is_absent_until_it_is_seen(wanted: int, absent: set[Role]) -> None:
+    live = {
+        Child("StatefulSet", f"shop-{it}-0"): {"spec": {"replicas": n}} for it, n in (("db", 1), ("replica", wanted))
+    }
+    assert _absent("shop", live, ["db", "replica"]) == absent
 
 
 def test_the_member_comes_last() -> None:

@@ -198,7 +198,7 @@ def test_what_a_member_received_is_looked_at_beside_what_it_has_executed() -> No
     at.answers = {
         "busy_reads": [{**server_row, **sets}],
         "AS received": [{"received": f"{GROUP}:1-22,\n{OTHER_GROUP}:1"}],
-        "AS queued": [{"queued": 20}],
+        "AS queued": [{"queued": 20, "bound": 500}],
         **at.answers,
     }
     with at.session() as session:
@@ -207,4 +207,4 @@ def test_what_a_member_received_is_looked_at_beside_what_it_has_executed() -> No
         f"{GROUP}:1-2,{OTHER_GROUP}:1",
         f"{GROUP}:1-22,{OTHER_GROUP}:1",
     )
-    assert found.applier_queue == 20
+    assert (found.applier_queue, found.applier_bound) == (20, 500)

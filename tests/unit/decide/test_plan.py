@@ -8,10 +8,10 @@ import pytest
 from tests.unit.build.stacks import IMAGES, stack
 from tests.unit.database.views import CHANNEL, FOLLOWING, FOUNDED, NOW, PRIMARY, member, reader, view
 
-from hcs_operator.api.database import Facts, Heartbeat
+from hcs_operator.api.database import TEMPLATE_HASH, Facts, Heartbeat
 from hcs_operator.api.observed import CacheCounters, Child, Reason, Snapshot
 from hcs_operator.decide.autoscaling.readers import ReaderState
-from hcs_operator.decide.database.steps import Resume
+from hcs_operator.decide.database.steps import Recreate, Resume
 from hcs_operator.decide.plan import Memory, Plan, Release, Seen, decide
 
 pytestmark = pytest.mark.unit
@@ -36,12 +36,18 @@ def misses(rate: float) -> ReaderState:
     return ReaderState(counters=COUNTERS, misses=rate, window=window, series_since=NOW - 90, current=2)
 
 
+def statefulset(replicas: int, fingerprint: str = "") -> dict[str, Any]:
+    """What is looked at of one that lives."""
+    template = {"metadata": {"annotations": {TEMPLATE_HASH: fingerprint}}}
+    return {"metadata": {}, "spec": {"replicas": replicas, "template": template}}
+
+
 def look(
     memory: Memory, leaver: Facts = STOPPED, journal: Any = JOURNAL, spec: Any = None, count: int = 2, now: float = NOW
 ) -> Plan:
-    live = {Child("StatefulSet", "shop-replica-0"): {"metadata": {}, "spec": {"replicas": count}}}
-    seen = Snapshot("shops", "shop", now, live, reads=COUNTERS)
+    live = {Child("StatefulSet", "shop-replica-0"): statefulset(count)}
     database = view(member(PRIMARY), reader(FOLLOWING, 0), reader(leaver, 1))
+    seen = Snapshot("shops", "shop", now, live, pods=tuple(it.pod for it in database.instances), reads=COUNTERS)
     asked = replace(stack(spec), status={"database": FOUNDED, "journal": journal})
     return decide(asked, Seen(seen, database), memory, Release(IMAGES, "cluster.local", "hcs-system"))
 
@@ -108,6 +114,29 @@ def test_a_reader_whose_pod_was_never_made_needs_no_drain() -> None:
     assert documented(found) == 2
 
 
+def test_a_reader_that_the_count_no_longer_has_is_not_begun_again_while_its_pod_is_there() -> None:
+    found = look(Memory(leaving=frozenset()), journal=None, count=1)
+    assert [type(step) for step in found.database.steps] == []
+    assert found.database.replication is None
+
+
+def test_no_pod_is_made_anew_before_every_template_is_written() -> None:
+    """The operator ended between the two: the members' is the new one, the readers' is not."""
+    asked = replace(stack(), status={"database": FOUNDED})
+    old = reader(FOLLOWING, annotations={TEMPLATE_HASH: "old"})
+    database = view(member(PRIMARY, annotations={TEMPLATE_HASH: "old"}), old)
+    release = Release(IMAGES, "cluster.local", "hcs-system")
+    documents = decide(asked, Seen(Snapshot("shops", "shop", NOW, {}), database), Memory(), release).volumes.documents
+    wanted = {Child("StatefulSet", it["metadata"]["name"]): it for it in documents if it["kind"] == "StatefulSet"}
+
+    def steps(live: Mapping[Child, Any]) -> list[type]:
+        found = decide(asked, Seen(Snapshot("shops", "shop", NOW, live), database), Memory(), release)
+        return [type(step) for step in found.database.steps]
+
+    assert steps(wanted) == [Recreate]
+    assert steps({**wanted, Child("StatefulSet", "shop-replica-0"): statefulset(1, "old")}) == []
+
+
 def test_a_paused_stack_drains_nobody() -> None:
     assert look(Memory(), leaver=FOLLOWING, journal=None, spec={**off(1), "paused": True}).memory.leaving == frozenset()
 
@@ -129,7 +158,7 @@ def queue_settings(live: Mapping[Child, Any], replicas: int = 3) -> Mapping[str,
 
 
 def brokers(ready: int) -> Mapping[Child, Any]:
-    return {BROKERS: {"metadata": {}, "spec": {"replicas": 3}, "status": {"readyReplicas": ready}}}
+    return {BROKERS: {**statefulset(3), "status": {"readyReplicas": ready}}}
 
 
 def test_brokers_are_told_that_they_have_formed_a_cluster_once_most_were_ready_and_for_good() -> None:

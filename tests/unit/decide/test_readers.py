@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from hcs_operator.api.observed import CacheCounters, CacheState, Recommendation
-from hcs_operator.decide.autoscaling.readers import ReaderLaw, ReaderSamples, ReaderState, decide
+from hcs_operator.api.observed import CacheCounters, CacheState, Reason, Recommendation
+from hcs_operator.decide.autoscaling.readers import COLD_LIMIT, ReaderLaw, ReaderSamples, ReaderState, decide
 
 pytestmark = pytest.mark.unit
 LAW = ReaderLaw(
@@ -24,7 +24,7 @@ class Play:
         self.found: Recommendation | None = None
 
     def look(
-        self, rate: float, *, times: int = 1, cache: CacheState | None = WARM, lagging: str | None = None
+        self, rate: float, *, times: int = 1, cache: CacheState | Reason | None = WARM, lagging: str | None = None
     ) -> Recommendation:
         for _ in range(times):
             self.now += 10
@@ -122,6 +122,26 @@ def test_a_restarted_cache_adds_none_while_it_refills() -> None:
         assert (found.desired, found.limited_by) == (1, "CacheCold")
     play.look(50, times=5, cache=CacheState(900, 60.0, 1))
     assert play.current == 1
+
+
+SILENT = Reason("CacheUnseen", "it does not answer")
+
+
+def test_a_cache_that_goes_and_comes_back_empty_adds_none_meanwhile() -> None:
+    play = Play()
+    play.look(50, times=5)
+    found = play.look(900, times=6, cache=SILENT)
+    assert (found.desired, found.limited_by) == (1, "CacheCold")
+    assert play.look(900, cache=CacheState(10, 5.0, 1)).limited_by == "CacheCold"
+    play.look(50, times=5, cache=CacheState(900, 60.0, 1))
+    assert play.current == 1
+
+
+def test_a_cache_that_stays_away_holds_nothing_for_longer_than_a_refill_may_take() -> None:
+    play = Play()
+    play.look(50, times=5)
+    play.look(150, times=int(COLD_LIMIT / 10) + 8, cache=SILENT)
+    assert play.current == 2
 
 
 def test_a_flushed_cache_is_noticed_by_its_keys() -> None:

@@ -44,6 +44,9 @@ async def serving(kube: Kube, namespace: str) -> dict[str, Any]:
 class KubeContract:
     """Subclasses provide the fixtures `kube` and `namespace`."""
 
+    async def collector_has_seen(self, kube: Kube, document: dict[str, Any]) -> None:
+        """Wait until the garbage collector, if there is one, knows of an object."""
+
     async def test_events_are_found_by_what_they_are_about(self, kube: Kube, namespace: str) -> None:
         about = {"kind": "Pod", "name": "a", "namespace": namespace}
         for uid in ("one", "two"):
@@ -152,6 +155,7 @@ class KubeContract:
             {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": uid}
         ]
         await kube.apply(owned)
+        await self.collector_has_seen(kube, owned)
         with pytest.raises(Conflict):
             await kube.delete(ref, "somebody-else", orphan=True)
         await kube.delete(ref, uid, orphan=True)

@@ -47,6 +47,21 @@ def test_a_late_deletion_does_not_hit_the_successor() -> None:
     assert store.get(REF) is not None
 
 
+def test_a_list_that_was_read_before_a_deletion_does_not_undo_it() -> None:
+    store = WatchStore()
+    store.put(child(5))
+    store.drop(child(8))
+    store.reset("ConfigMap", "", [child(5)], "7")
+    assert store.get(REF) is None
+    assert store.put(child(9, uid="second")) == KEY
+
+
+def test_a_late_state_of_an_earlier_life_does_not_replace_the_successor() -> None:
+    store = WatchStore()
+    store.put(child(5, uid="second"))
+    assert store.put(child(4, uid="first")) is None
+
+
 def test_managed_fields_are_not_kept() -> None:
     store = WatchStore()
     store.put(child(1))

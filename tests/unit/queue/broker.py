@@ -12,6 +12,8 @@ class PlayedChannel:
         self.published: list[tuple[str, str, bytes, Any]] = []
         self.settled: list[tuple[str, int]] = []
         self.consumers: dict[str, Any] = {}
+        self.prefetch = 0
+        self.windows: dict[str, int] = {}
         self.ready: dict[str, int] = {}
         self.on_return: Any = None
         self.on_confirm: Any = None
@@ -24,7 +26,11 @@ class PlayedChannel:
     def exchange_declare(self, *_args: Any, callback: Any, **_options: Any) -> None:
         callback(None)
 
-    queue_bind = basic_qos = exchange_declare
+    queue_bind = exchange_declare
+
+    def basic_qos(self, *, prefetch_count: int, callback: Any) -> None:
+        self.prefetch = prefetch_count
+        callback(None)
 
     def confirm_delivery(self, on_confirm: Any, callback: Any) -> None:
         self.on_confirm = on_confirm
@@ -42,6 +48,7 @@ class PlayedChannel:
 
     def basic_consume(self, queue: str, receive: Any, *, consumer_tag: str, callback: Any) -> None:
         self.consumers[queue] = (consumer_tag, receive)
+        self.windows[queue] = self.prefetch
         callback(None)
 
     def basic_cancel(self, consumer_tag: str, *, callback: Any) -> None:

@@ -291,7 +291,7 @@ FIELDS = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3))
 async def test_any_stored_spec_is_answered_and_its_neighbour_goes_on(tmp_path: Path, spec: dict[str, Any]) -> None:
     bench, other = Bench(tmp_path), Key("shop", "shop-2")

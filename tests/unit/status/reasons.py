@@ -120,6 +120,7 @@ PLACES: Mapping[tuple[str, str], Words] = {
     ("plan", "_waiting"): _WAITING,
     ("report", "durability"): frozenset({"durability"}),
     ("report", "replication"): frozenset({"replication"}),
+    ("throttling", "throttled"): frozenset({"replication"}),
 }
 """The field of the plan that a function's reasons end in, where no keyword says so: no primary (`waiting`), or more."""
 

@@ -265,6 +265,13 @@ def test_a_paused_stack_is_not_reconciling() -> None:
     assert found["Reconciling"].reason == "Paused"
 
 
+def test_a_statefulset_that_is_about_to_be_made_again_is_not_settled() -> None:
+    going = workload()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    found = verdicts(outlook(snapshot(live={**snapshot().live, child("db"): going})))
+    assert found["Reconciling"].holds
+
+
 def test_pods_of_an_earlier_template_are_progress() -> None:
     live = {**snapshot().live, child("gateway"): workload(2, updatedReplicas=1)}
     found = verdicts(outlook(snapshot(live=live, pods=(*without("gateway"), pod("gateway"), pod("gateway", name="b")))))

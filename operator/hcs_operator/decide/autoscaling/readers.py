@@ -6,7 +6,7 @@ Misses, not the hit ratio: from 99 % to 98 % the load on the readers doubles, fr
 counters are the read API's own, of users' reads only. Out: need > have in 3 of 4 looks spread over `scaleOut.sustain`.
 In: one reader less would have been enough during all of `scaleIn.sustain`, one per `interval`, none within
 `afterScaleOut`. While replication lags the count is frozen both ways. A cold cache (restarted or flushed) makes misses
-that no reader should be added for: it holds while refilling.
+that no reader should be added for: it holds while refilling, and before that while the cache does not answer.
 """
 
 from dataclasses import dataclass, replace
@@ -116,11 +116,9 @@ def _held(samples: ReaderSamples, state: ReaderState) -> tuple[str, str] | None:
     """Return why the count may not move at all now."""
     if samples.lagging:
         return "LagBrake", samples.lagging
-    if state.cold_since is not None:
-        return (
-            "CacheCold",
-            f"the cache restarted or was flushed {samples.now - state.cold_since:.0f} s ago and is refilling",
-        )
+    if state.cold_since is not None and samples.now - state.cold_since <= COLD_LIMIT:
+        ago = f"{samples.now - state.cold_since:.0f} s ago"
+        return "CacheCold", f"the cache restarted, was flushed or fell silent {ago} and is refilling"
     if not samples.counters:
         return "ReadsUnseen", "no read API answers with its counters"
     return None
@@ -180,7 +178,7 @@ def _cache_seen(samples: ReaderSamples, state: ReaderState) -> ReaderState:
     """Notice a cache that lost its keys, and when it has them again."""
     cache = samples.cache
     if not isinstance(cache, CacheState):
-        return state
+        return state if cache is None else _cache_silent(samples, state)
     restarted = cache.uptime_seconds < state.uptime
     flushed = state.keys > 0 and cache.keys < state.keys * COLLAPSED
     cold = state.cold_since
@@ -191,6 +189,14 @@ def _cache_seen(samples: ReaderSamples, state: ReaderState) -> ReaderState:
     if cold is not None:  # looks at a cold cache say nothing about the readers, before or after
         return replace(state, uptime=cache.uptime_seconds, cold_since=cold, window=())
     return replace(state, uptime=cache.uptime_seconds, cold_since=None, keys=cache.keys)
+
+
+def _cache_silent(samples: ReaderSamples, state: ReaderState) -> ReaderState:
+    """Take a cache that was warm and does not answer for a cold one, since it will be: all reads miss it meanwhile."""
+    if not state.keys:
+        return state
+    since = samples.now if state.cold_since is None else state.cold_since
+    return replace(state, cold_since=since, window=() if samples.now - since <= COLD_LIMIT else state.window)
 
 
 def _passed(now: float, at: float | None, seconds: float) -> bool:

@@ -11,9 +11,13 @@ States of a stack's database, told by the claim in status and by what lies in th
 | set   | no           | none             | found: write the row; the seed's agent bootstraps             |
 | set   | yes          | none             | stalled: the volume was lost, founding again would hide it    |
 | set   | any          | a group's row    | `outage`: wait for its agent, or take the group up from the best  |
+
+Whoever may hold data is asked first. A pod whose claim never had a volume holds none: it keeps nobody waiting, unless
+it is recorded. A claim that is not seen yet may be an old one.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -21,7 +25,7 @@ from hcs_operator.api.database import DatabaseView, Facts, InstanceView, Role
 from hcs_operator.api.observed import Reason
 from hcs_operator.api.pod_problems import CRASH
 from hcs_operator.decide.database.members import foreign
-from hcs_operator.decide.database.membership import present
+from hcs_operator.decide.database.membership import ordinal, present, recorded
 from hcs_operator.decide.database.outage import holding, leaving, lost, outage
 from hcs_operator.decide.database.outcome import Finding
 from hcs_operator.decide.database.steps import Claim, Found
@@ -36,13 +40,16 @@ def founding(
     now: float,
     *,
     bootstrapped: bool,
+    failed: tuple[str, ...] = (),
 ) -> Finding:
-    """Judge a database that has no primary; `now` is Unix seconds."""
+    """Judge a database that has no primary; `now` is Unix seconds, `failed` are those at which the last step did."""
+    pods = len(view.of(Role.MEMBER))
+    view = _asked(view, claim)
     members = view.of(Role.MEMBER)
     silent = next((member for member in members if member.facts is None), None)
     if silent is not None:
         return _silent(silent, bootstrapped=bootstrapped)._replace(operation=leaving(members, journal))
-    if len(members) < view.members_wanted:
+    if pods < view.members_wanted or not members:
         return Finding(waiting=STARTING)
     if claim is None:
         return _unclaimed(view)
@@ -50,7 +57,21 @@ def founding(
     facts = seed.facts if seed else None
     if seed and facts and facts.member_group is None and not facts.gtid_executed and not bootstrapped:
         return Finding(step=Found(present(view, claim), seed.instance, facts.server_uuid))
-    return outage(view, claim, journal, now)
+    return outage(view, claim, journal, now, failed)
+
+
+def _asked(view: DatabaseView, claim: Mapping[str, Any] | None) -> DatabaseView:
+    """Leave out whoever never ran; where there is data of a group already, everybody may belong to it."""
+    members = view.of(Role.MEMBER)
+    if claim is None and any(it.facts and it.facts.member_group for it in members):
+        return view
+    names = recorded(claim) if claim else ()
+    never_ran = [
+        it
+        for it in members
+        if not it.facts and it.instance.name not in names and f"data-{it.instance.name}" in view.unbound
+    ]
+    return replace(view, instances=tuple(it for it in view.instances if it not in never_ran))
 
 
 def _silent(member: InstanceView, *, bootstrapped: bool) -> Finding:
@@ -83,14 +104,20 @@ def _unclaimed(view: DatabaseView) -> Finding:
         seed, row = max(bearing, key=lambda it: it[1].epoch)
         names_ = tuple(it.instance.name for it, _ in bearing)
         return Finding(step=_claim(view, seed, row.epoch, row.group_name, names_))
+    return _anew(view, members[0])
+
+
+def _anew(view: DatabaseView, seed: InstanceView) -> Finding:
+    """Claim the lowest member for a group that never was."""
     if holding(view):
-        return Finding(problem=lost(view, members[0].instance.name))
+        return Finding(problem=lost(view, seed.instance.name))
     silent = next((reader for reader in view.of(Role.READER) if reader.facts is None), None)
     if silent is not None:
         words = f"{silent.instance.name} may hold a copy of the data and does not answer; nothing is founded before."
         return Finding(waiting=Reason("ReaderSilent", words))
-    epoch, seed = 1, members[0]
-    return Finding(step=_claim(view, seed, epoch, new_name(view.uid, epoch), (seed.instance.name,)))
+    if ordinal(seed.instance.name) >= view.members_wanted:
+        return Finding(waiting=STARTING)
+    return Finding(step=_claim(view, seed, 1, new_name(view.uid, 1), (seed.instance.name,)))
 
 
 def new_name(uid: str, epoch: int) -> str:

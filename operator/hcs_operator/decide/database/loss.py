@@ -23,12 +23,18 @@ from hcs_operator.api.observed import Reason
 from hcs_operator.api.times import stamp
 from hcs_operator.decide.database.errant import held
 from hcs_operator.decide.database.founding import new_name
-from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.journal import moment
 from hcs_operator.decide.database.members import foreign, of_one
 from hcs_operator.decide.database.membership import former, present, recorded
 from hcs_operator.decide.database.operations import Operation
-from hcs_operator.decide.database.outage import CONFIRMED, Answered, diverged, more_at_a_reader, superset
+from hcs_operator.decide.database.outage import (
+    CONFIRMED,
+    Answered,
+    diverged,
+    more_at_a_reader,
+    superset,
+    unapplied,
+)
 from hcs_operator.decide.database.outcome import Finding, LossAnswer
 from hcs_operator.decide.database.steps import ApplyReceived, Claim, Halt, Revive
 
@@ -213,8 +219,7 @@ def _taken_up(
     inside = next((member for member, facts in remaining if facts.group.state != "OFFLINE"), None)
     if inside is not None:
         return finding._replace(step=Halt(inside.instance))
-    received = GtidSet.parse(best.facts.received)
-    if received - GtidSet.parse(best.facts.gtid_executed):
+    if received := unapplied(best.facts):
         return finding._replace(step=ApplyReceived(best.instance, received))
     return finding._replace(step=_claim(view, claim, remaining, best, since, now))
 

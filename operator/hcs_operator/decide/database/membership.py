@@ -6,7 +6,8 @@ Whoever is inside all the same and is to stay is recorded at once: an open group
 one that was struck off may be wanted again before it is gone.
 
 Growing from one: the others are copied first, outside the group, and let in back to back once all of them are ready. A
-group of two stands still when it loses one, so that state is kept as short as can be.
+group of two stands still when it loses one, so that state is kept as short as can be. Where none of the group is to
+stay, as it was founded while the lowest found no node, who is to stay is let in first.
 """
 
 from collections.abc import Mapping
@@ -69,12 +70,12 @@ def membership(
     ready = [member for member in view.of(Role.MEMBER) if _ready(member, cares)]
     if row.solo and any(member.instance.name in names for member in ready):
         return Membership(OpenGroup(leader.instance), Operation.GROW, "the group is opened for the others")
-    extra = [name for name in names if ordinal(name) >= view.members_wanted]
-    if extra:
-        return _shrink(view, leader, claim, max(extra, key=ordinal))
-    missing = view.members_wanted - len(names)
+    staying = [name for name in names if ordinal(name) < view.members_wanted]
+    if staying and len(staying) < len(names):
+        return _shrink(view, leader, claim, max(names, key=ordinal))
+    missing = view.members_wanted - len(staying)
     if missing > 0:
-        return _grow(view, claim, ready, alone=row.solo)
+        return _grow(view, claim, ready, missing, alone=row.solo)
     return _alone(view, leader, claim) if names == (leader.instance.name,) and not row.solo else Membership()
 
 
@@ -96,10 +97,11 @@ def _record(view: DatabaseView, claim: Mapping[str, Any], further: list[str], wh
     return Membership(replace(present(view, claim), members=members), Operation.GROW, words)
 
 
-def _grow(view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView], *, alone: bool) -> Membership:
-    names = recorded(claim)
-    ready_names = [it.instance.name for it in ready if it.instance.name not in names]
-    missing = view.members_wanted - len(names)
+def _grow(
+    view: DatabaseView, claim: Mapping[str, Any], ready: list[InstanceView], missing: int, *, alone: bool
+) -> Membership:
+    names = [it.instance.name for it in ready if ordinal(it.instance.name) < view.members_wanted]
+    ready_names = [name for name in names if name not in recorded(claim)]
     if not ready_names or (alone and len(ready_names) < missing):
         words = f"{len(ready_names)} of {missing} further members have their copy; they are let in together"
         return Membership(None, Operation.GROW, words)

@@ -1,8 +1,10 @@
 """No member leads, and none can by itself: whose data the group is taken up from.
 
 Each recorded member has to answer first, and each pod of a member that exists: one that is silent may hold the newest
-acknowledged write. What was received counts like what was executed, since a START applies it. The member whose set
-contains all others' is marked, under a new epoch in the claim, and its own agent bootstraps the group. No one is asked.
+acknowledged write. What was received counts like what was executed. The member whose set contains all others' applies
+what it has received, before the group rests on it: a relay log that is damaged has another one chosen that holds as
+much, or is told. Then it is marked, under a new epoch in the claim, and its own agent bootstraps the group. No one is
+asked.
 
 Where two hold what the other lacks, where a volume is gone, or where a reader has more of the group's transactions than
 any member, nothing is done but telling: every choice would lose something. What somebody wrote at a reader itself keeps
@@ -22,7 +24,7 @@ from hcs_operator.decide.database.members import foreign, of_one
 from hcs_operator.decide.database.membership import former, present, recorded
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.outcome import Finding
-from hcs_operator.decide.database.steps import Halt, Revive
+from hcs_operator.decide.database.steps import ApplyReceived, Halt, Revive
 
 CONFIRMED = 15.0
 """Seconds that an outage of all members must have lasted: a member that was just thawed or restarted may say more."""
@@ -30,8 +32,14 @@ CONFIRMED = 15.0
 Answered = list[tuple[InstanceView, Facts]]
 
 
-def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, Any] | None, now: float) -> Finding:
-    """Judge a group that has no primary; every existing member has answered."""
+def outage(
+    view: DatabaseView,
+    claim: Mapping[str, Any],
+    journal: Mapping[str, Any] | None,
+    now: float,
+    failed: tuple[str, ...] = (),
+) -> Finding:
+    """Judge a group that has no primary; every existing member has answered. `failed` are those whose last step did."""
     ended = former(claim)
     members: Answered = [(it, it.facts) for it in view.of(Role.MEMBER) if it.facts and not of_one(ended, it.facts)]
     strays = (foreign(member, facts, claim["groupName"]) for member, facts in members)
@@ -39,7 +47,7 @@ def outage(view: DatabaseView, claim: Mapping[str, Any], journal: Mapping[str, A
         return Finding(waiting=stray, problem=stray)
     if under_way := _under_way(members):
         return Finding(waiting=under_way, operation=leaving(view.of(Role.MEMBER), journal))
-    best = superset(members, claim["seed"])
+    best = superset(members, claim["seed"], () if claim["epoch"] > _newest(members) else failed)
     problem = _unfit(view, members, claim) or (more_at_a_reader(view, best, claim) if best else diverged(members))
     if problem is not None or best is None:
         return Finding(waiting=problem, problem=problem)
@@ -119,11 +127,18 @@ def holding(view: DatabaseView) -> list[str]:
     return [*names, *(f"volume claim {claim}" for claim in view.kept if claim not in asked)]
 
 
-def superset(members: Answered, claimed: str) -> InstanceView | None:
-    """Return a member that has all that any has: the claimed one, where it does."""
+def superset(members: Answered, claimed: str, failed: tuple[str, ...] = ()) -> InstanceView | None:
+    """Return a member that has all that any has: the claimed one, where it does; where there is another, none of those
+    that failed.
+    """
     bearing = [(member, held(facts)) for member, facts in members if facts.member_group]
     full = [it for it, own in bearing if all(other <= own for _, other in bearing)]
-    return next((it for it in full if it.instance.name == claimed), full[0] if full else None)
+    return min(full, key=lambda it: (it.instance.name in failed, it.instance.name != claimed), default=None)
+
+
+def _newest(members: Answered) -> int:
+    """Return the highest epoch that any of them was marked with; 0 where none was."""
+    return max((facts.member_group.epoch for _, facts in members if facts.member_group), default=0)
 
 
 def diverged(members: Answered) -> Reason:
@@ -167,13 +182,22 @@ def _recover(
     finding = Finding(waiting=waiting, operation=(Operation.RECOVER, name, "waiting whether the outage lasts"))
     if now - since < CONFIRMED:
         return finding
-    failed = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)
-    if failed is not None:
-        return finding._replace(step=Halt(failed.instance), operation=(Operation.RECOVER, name, _leaves(failed)))
-    newest = max(facts.member_group.epoch for _, facts in members if facts.member_group)
+    inside = next((member for member, facts in members if facts.group.state != "OFFLINE"), None)
+    if inside is not None:
+        return finding._replace(step=Halt(inside.instance), operation=(Operation.RECOVER, name, _leaves(inside)))
+    newest = _newest(members)
     if claim["epoch"] > newest:
         return _marked(view, members, claim, finding)
+    if received := unapplied(best.facts):
+        applies = (Operation.RECOVER, name, f"{name} applies what it has received")
+        return finding._replace(step=ApplyReceived(best.instance, received), operation=applies)
     return finding._replace(step=replace(present(view, claim), seed=name, epoch=newest + 1))
+
+
+def unapplied(facts: Facts) -> GtidSet | None:
+    """Return what a member has received, where it has not executed all of it."""
+    received = GtidSet.parse(facts.received)
+    return received if received - GtidSet.parse(facts.gtid_executed) else None
 
 
 def _marked(view: DatabaseView, members: Answered, claim: Mapping[str, Any], finding: Finding) -> Finding:

@@ -24,6 +24,8 @@ from hcs_operator.decide.database.readers import Surroundings
 from hcs_operator.decide.database.report import Report, durability, labels, replication, status
 from hcs_operator.decide.database.roll import Roll, roll
 from hcs_operator.decide.database.steps import Clone, Step
+from hcs_operator.decide.database.throttling import slowing
+from hcs_operator.decide.database.tuning import tunings
 from hcs_operator.decide.database.verdicts import Verdict, eligible, online, primary
 
 
@@ -39,7 +41,7 @@ def plan(
     """Judge a look.
 
     `previous` is `status.database`, `journal` is `status.journal`, `now` Unix seconds, `leaving` the readers to drain,
-    `failed` the instances at which the last step failed: where only one can be served, the others come first.
+    `failed` the instances at which the last step failed: where only one can be served or chosen, the others come first.
     """
     claim = previous.get("claim")
     leader = primary(view, claim["groupName"]) if claim else None
@@ -52,11 +54,12 @@ def plan(
         members = _members(leader, policy, failed)
         readers.cares.update(_cares(leader, policy, readers, failed, members))
     lost = loss_.loss(view, leader, previous, now)
-    finding = lost.finding or _finding(view, leader, previous, journal, now, members)
+    finding = lost.finding or _finding(view, leader, previous, journal, now, members, failed)
     asked = promotion(view, leader, previous, now, finding.operation[2] if finding.operation else "")
     rolling = roll(view, leader, _settled(view, leader, readers))
     saved = errant.saved(view, leader, strays, previous, now)
-    report = Report(view, leader, {**members, **readers.cares}, readers.drains, readers.eligible(), saved, unled)
+    cares, slow = {**members, **readers.cares}, slowing(view, leader, previous)
+    report = Report(view, leader, cares, readers.drains, readers.eligible(), saved, slow, unled)
     steps = _steps((finding.step, asked.step), report, rolling.step)
     return replace(
         _said(report, previous, finding, lost, asked, rolling),
@@ -118,6 +121,7 @@ def _finding(
     journal: Mapping[str, Any] | None,
     now: float,
     members: Mapping[str, Care],
+    failed: tuple[str, ...],
 ) -> Finding:
     """Judge a group by who belongs to it while it has a primary, else by what it could be founded on or taken up from.
 
@@ -125,7 +129,8 @@ def _finding(
     """
     claim = previous.get("claim")
     if leader is None:
-        return founding(view, claim, journal, now, bootstrapped=bool(previous.get("bootstrapped")))
+        bootstrapped = bool(previous.get("bootstrapped"))
+        return founding(view, claim, journal, now, bootstrapped=bootstrapped, failed=failed)
     if claim is None or view.replication is None:
         return Finding()
     found = membership(view, leader, claim, members)
@@ -139,10 +144,13 @@ def _copied(members: Mapping[str, Care]) -> tuple[Operation, str, str] | None:
 
 
 def _steps(group: tuple[Step | None, ...], report: Report, recreate: Step | None) -> tuple[Step, ...]:
-    """Order what is due: the group first, then readers; a pod is made anew only in a look that asks for no more."""
+    """Order what is due: the group first, then readers; a pod is made anew only in a look that asks for no more.
+
+    Settings come last and hold nothing up: one that a server refuses is asked for at each look.
+    """
     due = (*group, *(it.step for it in report.cares.values()), *(it.step for it in report.drains.values()))
     steps = tuple(step for step in due if step is not None)
-    return steps or ((recreate,) if recreate else ())
+    return (steps or ((recreate,) if recreate else ())) + tunings(report.view)
 
 
 def _first_problem(cares: Mapping[str, Care]) -> Reason | None:

@@ -10,6 +10,7 @@ from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.drain import Drain
 from hcs_operator.decide.database.outcome import Labels
 from hcs_operator.decide.database.readers import lagging
+from hcs_operator.decide.database.throttling import throttled
 from hcs_operator.decide.database.verdicts import online
 
 
@@ -23,6 +24,8 @@ class Report(NamedTuple):
     eligible: frozenset[str]
     saved: Mapping[str, str]
     """By instance: the ConfigMap with what it had of its own."""
+    slowing: tuple[InstanceView, ...] = ()
+    """The members for whose sake the group slows its writes."""
     unled: float | None = None
     """Since when nobody leads (Unix seconds); None while somebody does, and before anybody ever did."""
 
@@ -72,7 +75,7 @@ def _instance(report: Report, it: InstanceView) -> dict[str, Any]:
         "role": it.instance.role.value,
         "state": state,
         "readEligible": name in report.eligible,
-        "lagging": name in lagging(report.cares, report.eligible),
+        "lagging": name in lagging(report.cares, report.eligible) or it in report.slowing,
         "reason": reason,
         **({"export": report.saved[name]} if name in report.saved else {}),
     }
@@ -116,7 +119,9 @@ def durability(report: Report) -> Reason | None:
 
 
 def replication(report: Report) -> Reason | None:
-    """Say why reads from replicas are not what they should be; None when each reader is fresh."""
+    """Say why members or readers are not where they should be; None when each applies what it gets and is fresh."""
+    if slowed := throttled(report.slowing):
+        return slowed
     readers = report.view.of(Role.READER)
     if not readers:
         return None

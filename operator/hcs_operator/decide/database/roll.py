@@ -1,7 +1,8 @@
 """Bringing pods to the current template, one at a time: readers first, then secondaries, the primary last.
 
 The StatefulSets are OnDelete, so that the order can follow the roles. A change is a new fingerprint of the template,
-which leaves the agent's image out: an operator upgrade alone restarts no mysqld.
+which leaves the agent's image out: an operator upgrade alone restarts no mysqld. Their controller sees the change
+of one StatefulSet before that of the other: until it has seen both, nobody can say who comes first.
 """
 
 from typing import NamedTuple
@@ -39,7 +40,8 @@ def roll(view: DatabaseView, leader: InstanceView | None, settled: frozenset[str
         )
         return Roll(pending=pending, problem=Reason("RolloutStopped", words))
     moving = any(it.pod.deleting or it.instance.name not in settled for it in view.instances if it is not stale[0])
-    if leader is None or moving or stale[0].pod.deleting or not others_serve(view, leader, stale[0]):
+    unseen = view.absent or any(it.instance.role not in view.revisions for it in view.instances)
+    if leader is None or moving or unseen or stale[0].pod.deleting or not others_serve(view, leader, stale[0]):
         return Roll(pending=pending)
     others = successors(view, leader)
     if stale[0] is leader and others:

@@ -191,6 +191,15 @@ class Close:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """Have a running server take settings that need no restart."""
+
+    instance: Instance
+    values: tuple[tuple[str, str], ...]
+    """Names of `api.variables` and their values, each as a server shows it."""
+
+
+@dataclass(frozen=True)
 class Recreate:
     """Delete a pod so that its StatefulSet makes it anew from the current template (they are OnDelete)."""
 
@@ -204,7 +213,7 @@ class Recreate:
 
 
 GroupStep = Found | Revive | Halt | ApplyReceived | OpenGroup | CloseGroup | HandOver
-SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close
+SqlStep = GroupStep | Clone | Follow | Resume | Quiesce | Close | Tune
 """Steps that go to an instance; the others go to the API server."""
 
 Step = Claim | Recreate | Export | SqlStep
@@ -225,7 +234,7 @@ def target(step: SqlStep) -> Instance:
             return step.recipient
         case Follow() | Resume() | Quiesce():
             return step.reader
-        case Close():
+        case Close() | Tune():
             return step.instance
         case _:
             assert_never(step)
@@ -250,13 +259,14 @@ _WHAT = {
     Resume: "made to follow the primary",
     Close: "closed to writes",
 }
-_OF_THE_GROUP = {
+_WITHOUT_REMEDY = {
     Halt: "taken out of its group",
     ApplyReceived: "made to apply what it has received",
     OpenGroup: "opened for other members",
     CloseGroup: "made a group of one again",
     HandOver: "made to hand over",
     Revive: "made to take up the group",
+    Tune: "given the settings of spec.database.config",
 }
 
 
@@ -270,7 +280,7 @@ def failing(step: Step, word: str, error: str) -> Reason:
             "save what is needed of them with mysqlbinlog, then delete its volume claim and its pod: it is copied anew"
         )
         return Reason(word, f"{name} keeps transactions of its own and is not rebuilt: {error.rstrip('.')}; {remedy}")
-    if what := _OF_THE_GROUP.get(type(step)):
+    if what := _WITHOUT_REMEDY.get(type(step)):
         return Reason(word, f"{name} cannot be {what}: {error}")
     if what := _WHAT.get(type(step)):
         remedy = f"if that does not pass, delete the volume claim and the pod of {name}: it is copied anew"
