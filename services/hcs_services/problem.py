@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from hcs_services import request_context
 
 MEDIA_TYPE = "application/problem+json"
+OVERLOADED = b"x-overloaded"
+"""The field that says of a 503 that who sent it is well and refuses only what is too much."""
 
 
 class Kind(NamedTuple):
@@ -150,6 +152,8 @@ def problem_response(error: Problem, *, instance: str) -> tuple[int, list[tuple[
     ]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
+    if error.slug == "overloaded":
+        headers.append((OVERLOADED, b"true"))
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
     return error.status, headers, body
 

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     fill_lease_ms: int = Field(3_000, ge=1)
     l1_entries: int = Field(10_000, ge=0)
     l1_ttl_ms: int = Field(1_000, ge=0, le=1_000)
+    warm_up_keys: int = Field(16_384, ge=0)  # about 450 bytes each; 0 for no warm-up
     primary_reads: int = Field(8, ge=1)
     replica_reads: int = Field(32, ge=1)
 

@@ -6,7 +6,7 @@ Writers call `put_order`, `put_product`, `bump_list` or `put_many` after their c
 
 from hcs_services.cache.availability import CacheUnavailable
 from hcs_services.cache.client import connect
-from hcs_services.cache.entity_cache import CacheFigures, CachePolicy, EntityCache, Fill, FillOutcome, Lease
+from hcs_services.cache.entity_cache import CacheFigures, EntityCache, Fill, FillOutcome, Lease
 from hcs_services.cache.entry import (
     Change,
     Entry,
@@ -18,6 +18,7 @@ from hcs_services.cache.entry import (
     product_change,
     product_key,
 )
+from hcs_services.cache.policy import CachePolicy
 
 __all__ = [
     "CacheFigures",

@@ -7,7 +7,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Self
 
@@ -30,6 +29,7 @@ from hcs_services.cache.entry import (
     product_change,
     to_json,
 )
+from hcs_services.cache.policy import CachePolicy
 from hcs_services.redis_connection.client import Client
 from hcs_services.redis_connection.pipe import Words, answered
 from hcs_services.settings import Settings
@@ -59,29 +59,6 @@ class FillOutcome(Enum):
     UNPROVEN = scripts.UNPROVEN
     LEASE_VOID = scripts.LEASE_VOID
     NO_MEMORY = scripts.NO_MEMORY
-
-
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
-    """Lifetimes and allowances. Lifetimes are logical; physically an entry stays about twice as long."""
-
-    ttl_seconds: float = 300.0
-    jitter: float = 0.2
-    null_ttl_seconds: float = 5.0
-    tombstone_ttl_seconds: float = 120.0
-    lease_ms: int = 3_000
-    clock_skew_seconds: float = 0.5  # how far the clocks of Redis, the database and the pods may differ
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The policy that the settings ask for."""
-        return cls(
-            ttl_seconds=settings.cache_ttl_seconds,
-            jitter=settings.cache_jitter,
-            null_ttl_seconds=settings.null_ttl_seconds,
-            tombstone_ttl_seconds=settings.tombstone_ttl_seconds,
-            lease_ms=settings.fill_lease_ms,
-        )
 
 
 class Lease(NamedTuple):
@@ -150,6 +127,19 @@ class EntityCache:
             raw = await self._redis.command("GET", key)
         return None if raw is None else decode(raw)
 
+    async def absent(self, keys: Sequence[str]) -> list[bool]:
+        """Whether nothing is held under each of them. Raises CacheUnavailable."""
+        with self._availability.guarded("absent"):
+            return [not held for held in answered(await self._redis.batch([("EXISTS", key) for key in keys]))]
+
+    async def horizons_began(self) -> float | None:
+        """The moment (Unix seconds) at which the cache's horizons began: another one says that it was emptied since.
+
+        None before the first put or fill of an empty cache. Raises CacheUnavailable.
+        """
+        with self._availability.guarded("horizons"):
+            return scripts.began(await self._redis.command("GETRANGE", scripts.HORIZONS_KEY, 0, 7))
+
     async def figures(self) -> CacheFigures:
         """The server's own figures. Raises CacheUnavailable."""
         with self._availability.guarded("figures"):
@@ -206,7 +196,9 @@ class EntityCache:
 
     def loaded(self, version: int, data: bytes | None, *, delta_ms: int = 0) -> Entry:
         """The entry for a row just read; no data means no row, which is remembered for a few seconds only."""
-        ttl = self._policy.null_ttl_seconds if data is None else self._policy.ttl_seconds
+        # rows that are read together, as after an emptied cache, are not due together
+        shortened = self._policy.ttl_seconds * (1 - self._policy.jitter * self._uniform())
+        ttl = self._policy.null_ttl_seconds if data is None else shortened
         flag = NULL if data is None else VALUE
         version = 0 if data is None else version
         return Entry(version, data, int(self._clock() * 1000), int(ttl * 1000), delta_ms, flag)

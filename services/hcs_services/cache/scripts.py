@@ -23,6 +23,7 @@ are refused needlessly (2 % at 1,500/s and 1 s).
 from __future__ import annotations
 
 import hashlib
+import struct
 from functools import cache
 
 import xxhash
@@ -129,6 +130,11 @@ def sha1(script: str) -> str:
 def group_of(key: str) -> int:
     """The group of keys whose horizon this key shares."""
     return xxhash.xxh64_intdigest(key.encode()) % GROUPS
+
+
+def began(head: bytes) -> float | None:
+    """When the horizons began (Unix seconds), by the first eight bytes of their string; None where there is none."""
+    return float(struct.unpack(">d", head)[0]) / 1e6 if len(head) == 8 else None
 
 
 def lease_key(key: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter as Tally
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
@@ -25,6 +26,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _OPENS_WITHIN = 0.25  # seconds; a connection that takes longer may be dead, and others need not wait for it
+_BEHIND_A_LOCK = 1.0  # seconds; a group that holds its locks for longer may be on a dead connection
 
 _log = structlog.get_logger(__name__)
 
@@ -39,11 +41,12 @@ class Alone:
 class Seat(Generic[Item, Result]):
     """One who waits."""
 
-    __slots__ = ("answer", "boarded", "committed", "item", "since")
+    __slots__ = ("answer", "boarded", "committed", "item", "lock", "since")
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, lock: Hashable) -> None:
         loop = asyncio.get_running_loop()
         self.item = item
+        self.lock = lock
         self.since = loop.time()
         self.answer: asyncio.Future[Result | Alone] = loop.create_future()
         self.boarded = False  # in a group
@@ -61,11 +64,13 @@ class Group(Generic[Item, Result]):
     def __init__(self, take: Callable[[], list[Seat[Item, Result]]]) -> None:
         self._take = take
         self.seats: list[Seat[Item, Result]] = []
+        self.locks: frozenset[Hashable] = frozenset()
         self.writers: set[Seat[Item, Result]] = set()  # whose effects are in the transaction: set by who plans it
 
     def board(self) -> list[Seat[Item, Result]]:
         """Take from the line who fits; call it once, when the transaction is open."""
         self.seats = self._take()
+        self.locks = frozenset(seat.lock for seat in self.seats)
         for seat in self.seats:
             seat.boarded = True
         return self.seats
@@ -87,7 +92,9 @@ class Line(Generic[Item, Result]):
     """`transact` opens a transaction, boards, commits, and returns what follows the commit: there seats are settled.
 
     At most `size` go together. One who has waited for `wait` seconds does so no longer: another group leaves beside
-    those under way, of which there are `abreast` at most. `splits` counts the groups that came to nothing.
+    those under way, of which there are `abreast` at most. It leaves without those whose `lock_of` one under way holds:
+    they would wait for that one's commit all the same, in a smaller group. `splits` counts the groups that came to
+    nothing.
     """
 
     def __init__(
@@ -98,15 +105,19 @@ class Line(Generic[Item, Result]):
         abreast: int,
         wait: float,
         splits: Counter,
+        lock_of: Callable[[Item], Hashable] = id,
     ) -> None:
         self._transact = transact
         self._splits = splits
+        self._lock_of = lock_of
+        self._locks: Tally[Hashable] = Tally()  # of the groups under way
         self._size, self._abreast, self._wait = size, abreast, wait
         self._waiting: dict[Seat[Item, Result], None] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._opening: float | None = None  # since when a transaction opens that will take those who wait
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
 
     async def join(self, item: Item) -> Result | Alone:
         """Wait for a group and for its answer; raises DatabaseUnavailable or DeadlinePassed at the caller's deadline.
@@ -115,7 +126,7 @@ class Line(Generic[Item, Result]):
         """
         if request_context.remaining(1.0) <= 0:
             raise DeadlinePassed("no time is left to ask the primary")
-        seat: Seat[Item, Result] = Seat(item)
+        seat: Seat[Item, Result] = Seat(item, self._lock_of(item))
         self._waiting[seat] = None
         self._move()
         try:
@@ -130,16 +141,12 @@ class Line(Generic[Item, Result]):
             self._waiting.pop(seat, None)
 
     def _move(self) -> None:
-        """Let a group go if nothing is in flight, or the first in the line has waited long enough."""
+        """Let a group go if nothing is in flight, or one in the line has waited long enough."""
         if not self._waiting or self._in_flight >= self._abreast:
             return
         loop = asyncio.get_running_loop()
-        due = next(iter(self._waiting)).since + self._wait
-        if self._opening is not None:
-            due = max(due, self._opening + _OPENS_WITHIN)
-        if self._in_flight and loop.time() < due:
-            if self._timer is None:
-                self._timer = loop.call_at(due, self._ring)
+        if self._in_flight and loop.time() < (due := self._due()):
+            self._ring_at(due)
             return
         self._in_flight += 1
         self._opening = loop.time()
@@ -148,15 +155,36 @@ class Line(Generic[Item, Result]):
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
+    def _due(self) -> float:
+        """When one will have waited long enough: the first in the line, or the first that no lock keeps there."""
+        first = next(iter(self._waiting))
+        due = first.since + self._wait
+        if first.lock in self._locks:
+            due = max(due, first.since + _BEHIND_A_LOCK)
+            free = next((seat for seat in self._waiting if seat.lock not in self._locks), None)
+            due = due if free is None else min(due, free.since + self._wait)
+        return due if self._opening is None else max(due, self._opening + _OPENS_WITHIN)
+
+    def _ring_at(self, due: float) -> None:
+        if self._timer is not None and self._rings_at > due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(due, self._ring)
+            self._rings_at = due  # uvloop's handle of what is due already cannot say it
+
     def _ring(self) -> None:
         self._timer = None
         self._move()
 
     def _take(self) -> list[Seat[Item, Result]]:
         self._opening = None
-        taken = list(islice(self._waiting, self._size))
+        overdue = asyncio.get_running_loop().time() - _BEHIND_A_LOCK
+        able = (seat for seat in self._waiting if seat.lock not in self._locks or seat.since <= overdue)
+        taken = list(islice(able, self._size))
         for seat in taken:
             del self._waiting[seat]
+        self._locks.update({seat.lock for seat in taken})
         self._move()  # who did not fit may be due
         return taken
 
@@ -175,6 +203,7 @@ class Line(Generic[Item, Result]):
             return
         finally:
             self._in_flight -= 1
+            self._locks -= Tally(group.locks)
             self._move()
         try:
             await follow

@@ -1,7 +1,7 @@
-"""Calling an upstream: through the route's breaker, to a chosen endpoint, within the deadline.
+"""Calling an upstream: through the route's entrance and breaker, to a chosen endpoint, within the deadline.
 
-A try goes to a second endpoint where that is harmless. A keyed write that finds the circuit open, or fails in a way
-that may pass, waits in its route's line and is tried again, for as long as its deadline and the room allow.
+A try goes to a second endpoint where that is harmless. A keyed write that finds the circuit open or a crowd, or fails
+in a way that may pass, waits in its route's line and is tried again, for as long as its deadline and the room allow.
 """
 
 import time
@@ -43,13 +43,21 @@ class Caller:
         """The number of routes whose breaker is not closed."""
         return sum(line.breaker.state in {State.OPEN, State.HALF_OPEN} for line in self._lines.values())
 
+    def limits(self) -> dict[str, float]:
+        """For each upstream the smallest number of calls that may be under way on one of its routes."""
+        smallest: dict[str, float] = {}
+        for line in self._lines.values():
+            limit = line.entrance.concurrency.limit
+            smallest[line.upstream] = min(limit, smallest.get(line.upstream, limit))
+        return smallest
+
     async def call(self, route: RouteConfig, call: Call) -> Answer:
-        """Return the answer. Raises a problem: 502, 503 (circuit open, no endpoint, not connected) or 504."""
+        """Return the answer. Raises a problem: 502, 503 (circuit open, too many calls, no endpoint …) or 504."""
         line = self._lines[id(route)]
         if call.keyed_write and line.behind(call.size, _patience()):
             got: Answer | Unanswered = outcome.queued(route)
         else:
-            got = await self._try(line, route, call, line.breaker.admit(self._clock()))
+            got = await self._first(line, route, call)
         pause = outcome.pause_of(route, call, got, lost=False)
         if pause is not None:
             got = await self._hold(line, route, call, got, pause)
@@ -77,13 +85,22 @@ class Caller:
                 if permit is None:
                     line.gave_up(Declined.LATE)
                     break
+                line.entrance.push_in()  # the breaker says how many of these are under way
                 got = await self._try(line, route, call, permit)
                 pause = outcome.pause_of(route, call, got, lost=lost)
         return got
 
-    async def _try(self, line: Line, route: RouteConfig, call: Call, permit: Permit | Refused) -> Answer | Unanswered:
+    async def _first(self, line: Line, route: RouteConfig, call: Call) -> Answer | Unanswered:
+        if not await line.entrance.enter():
+            return outcome.crowded(route)
+        now = self._clock()
+        permit = line.breaker.admit(now)
         if isinstance(permit, Refused):
+            line.entrance.leave(now, now, answered=False)
             return outcome.cut_off(route, permit.retry_after)
+        return await self._try(line, route, call, permit)
+
+    async def _try(self, line: Line, route: RouteConfig, call: Call, permit: Permit) -> Answer | Unanswered:
         begun = self._clock()
         try:
             answer = await self._tried(route, call)
@@ -151,6 +168,7 @@ class Caller:
             line.breaker.abandoned(permit)
         if blamed or fault is NoEndpoint:
             line.room.failed(now)
+        line.entrance.leave(begun, now, answered=fault is None)
         line.wake()
 
     def _blames(self, fault: type[BaseException] | None, begun: float) -> bool:

@@ -1,4 +1,4 @@
-"""The line of a route: its circuit breaker, and the keyed writes that wait until it lets them through.
+"""The line of a route: its circuit breaker, its entrance, and the keyed writes that wait until it lets them through.
 
 The earliest deadline goes first. Only the head of the line asks the breaker, so a crowd that waits neither polls it
 nor takes all of what it lets through while it ramps.
@@ -13,6 +13,7 @@ from itertools import count
 
 from hcs_services.gateway import metrics
 from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit
+from hcs_services.gateway.entrance import Entrance
 from hcs_services.gateway.waiting_room import WaitingRoom
 
 
@@ -28,8 +29,9 @@ class Line:
 
     def __init__(self, upstream: str, policy: BreakerPolicy, clock: Callable[[], float]) -> None:
         self.breaker = Breaker(policy)
+        self.entrance = Entrance(policy.slow_call, clock)
         self.room = WaitingRoom()
-        self._upstream = upstream
+        self.upstream = upstream
         self._clock = clock
         self._waiting: list[_Waiting] = []
         self._numbers = count()
@@ -53,13 +55,13 @@ class Line:
             yield False
             return
         self.room.enter(size)
-        metrics.HELD.labels(self._upstream).inc()
+        metrics.HELD.labels(self.upstream).inc()
         try:
             yield True
         finally:
             self.room.leave(size)
-            metrics.HELD.labels(self._upstream).dec()
-            metrics.HELD_SECONDS.labels(self._upstream).observe(self._clock() - begun)
+            metrics.HELD.labels(self.upstream).dec()
+            metrics.HELD_SECONDS.labels(self.upstream).observe(self._clock() - begun)
 
     async def turn(self, pause: float, seconds: float) -> Permit | None:
         """Wait for leave to call: not before `pause` seconds, and for at most `seconds`; None if they passed."""
@@ -73,7 +75,7 @@ class Line:
 
     def gave_up(self, reason: str) -> None:
         """Count a keyed write that is refused although it might have waited."""
-        metrics.GIVEN_UP.labels(self._upstream, reason).inc()
+        metrics.GIVEN_UP.labels(self.upstream, reason).inc()
 
     async def _admitted(self, waiting: _Waiting) -> Permit:
         insort(self._waiting, waiting)

@@ -27,6 +27,12 @@ ENDPOINTS = Gauge(
     ["upstream", "state"],
 )
 BREAKERS = Gauge("hcs_gateway_breakers_open", "Routes whose circuit breaker refuses calls now.")
+CONCURRENCY = Gauge(
+    "hcs_gateway_concurrency_limit",
+    "The smallest number of calls that may be under way on one of an upstream's routes; it follows how quickly they are"
+    " answered.",
+    ["upstream"],
+)
 CLIENTS = Gauge("hcs_gateway_rate_limited_clients", "Clients whose token bucket is in memory.")
 GLOBAL_VERDICTS = Counter(
     "hcs_gateway_global_limit_verdicts_total",

@@ -7,7 +7,7 @@ from hcs_services.gateway.config import RouteConfig
 from hcs_services.gateway.pool.connection import Response
 from hcs_services.gateway.retry import SAFE_METHODS, Failure, may_repeat
 from hcs_services.gateway.upstream import Call, CallFailed, Endpoint, Upstream
-from hcs_services.problem import PROBLEMS, Problem, problem
+from hcs_services.problem import OVERLOADED, PROBLEMS, Problem, problem
 
 RETRY_AFTER_SECONDS = 1
 """After a call that found no endpoint or a broken one: by then DNS and ejections tell more."""
@@ -41,13 +41,14 @@ class Answer(NamedTuple):
     def fault(self) -> type[BaseException] | None:
         """What it says against the upstream: a late answer (504), a bad one, or nothing.
 
-        A 503 is bad only with Retry-After: without, it states a fact that stays (no object store is configured).
+        A 503 is bad only with Retry-After: without, it states a fact that stays (no object store is configured). One
+        that is `overloaded` is none: the endpoint does what it can and refuses the rest, as it should.
         """
-        status = self.response.status
+        status, field = self.response.status, self.response.field
         if status == 504:
             return TimeoutError
-        bad = status in {500, 502} or (status == 503 and self.response.field(b"retry-after") is not None)
-        return BadAnswer if bad else None
+        failing = status == 503 and field(b"retry-after") is not None and field(OVERLOADED) is None
+        return BadAnswer if failing or status in {500, 502} else None
 
     async def close(self) -> None:
         """End the call."""
@@ -86,6 +87,12 @@ def pause_of(route: RouteConfig, call: Call, got: Answer | Unanswered, *, lost: 
 def cut_off(route: RouteConfig, retry_after: int) -> Unanswered:
     """The circuit is open: nothing was sent, so the call may be made as soon as it is let through."""
     return Unanswered(problem("circuit-open", f"{route.upstream} is failing.", retry_after=retry_after), pause=0.0)
+
+
+def crowded(route: RouteConfig) -> Unanswered:
+    """As many calls are under way as are answered in time: nothing was sent, so the call may be made a little later."""
+    told = _problem("overloaded", f"{route.upstream} has as many calls as it answers in time.")
+    return Unanswered(told, pause=0.0)
 
 
 def queued(route: RouteConfig) -> Unanswered:

@@ -94,6 +94,8 @@ class Running:
             for name, upstream in self._upstreams.items():
                 metrics.ENDPOINTS.labels(name, "known").set(upstream.size)
                 metrics.ENDPOINTS.labels(name, "ejected").set(upstream.ejected(now))
+            for name, limit in self._proxy.caller.limits().items():
+                metrics.CONCURRENCY.labels(name).set(limit)
             metrics.BREAKERS.set(self._proxy.caller.refusing())
             metrics.CLIENTS.set(len(self._proxy.limiter) + (len(self._shared) if self._shared is not None else 0))
             await asyncio.sleep(FIGURES_SECONDS)

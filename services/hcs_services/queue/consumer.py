@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import structlog
@@ -57,8 +58,9 @@ class Delivery:
 
 @dataclass(slots=True)
 class _Flow:
-    """What stuck detection knows about one queue."""
+    """One queue: how many unsettled messages of it may be held, and what stuck detection knows."""
 
+    window: int
     held: int = 0
     last_delivery: float = 0.0
 
@@ -78,13 +80,13 @@ class Consumer:
         stuck_check: StuckCheck | None = None,
     ) -> None:
         self._open = open_session or (lambda: connect(broker, name))
-        self._prefetch = prefetch
         self._on_delivery = on_delivery
         self._stuck_check = stuck_check or StuckCheck()
         self._clock = self._stuck_check.clock
         self._backoff = Backoff()
-        self._flows = {queue: _Flow() for queue in queues}
+        self._flows = {queue: _Flow(prefetch) for queue in queues}
         self._tags: dict[str, str] = {}
+        self._numbers = count()
         self._session: Session | None = None
         self._paused = False
         self._lock = asyncio.Lock()
@@ -132,24 +134,37 @@ class Consumer:
                 with contextlib.suppress(SessionLost):
                     await self._consume(self._session)
 
+    async def resize(self, queue: str, window: int) -> None:
+        """Hold at most so many unsettled messages of a queue. What is held already stays, beside them."""
+        async with self._lock:
+            self._flows[queue].window = window
+            tag = self._tags.pop(queue, None)
+            if self._session is not None and tag is not None:
+                with contextlib.suppress(SessionLost):
+                    await self._session.call(self._session.channel.basic_cancel, tag)
+                    await self._consume(self._session)
+
     async def _start(self, session: Session) -> None:
         await declare(session)
-        await session.call(session.channel.basic_qos, prefetch_count=self._prefetch)
         session.channel.add_on_cancel_callback(lambda _frame: self._cancelled_by_broker(session))
         async with self._lock:
             self._session = session
             if not self._paused:
                 await self._consume(session)
         self._backoff.reset()
-        log.info("queue consumer open", queues=list(self._flows), prefetch=self._prefetch, paused=self._paused)
+        windows = {queue: flow.window for queue, flow in self._flows.items()}
+        log.info("queue consumer open", prefetch=windows, paused=self._paused)
 
     async def _consume(self, session: Session) -> None:
         for queue, flow in self._flows.items():
             if queue in self._tags:
                 continue
             flow.last_delivery = self._clock()
-            tag = f"{queue}-{id(session):x}"
+            # never one that was used: what a quorum queue's earlier consumer holds would be counted as this one's
+            tag = f"{queue}-{next(self._numbers)}"
             self._tags[queue] = tag
+            # a channel's prefetch is that of each consumer which begins after it
+            await session.call(session.channel.basic_qos, prefetch_count=flow.window)
             await session.call(session.channel.basic_consume, queue, self._receiver(queue, session), consumer_tag=tag)
 
     async def _cancel(self) -> None:
@@ -196,7 +211,7 @@ class Consumer:
     async def _check(self, session: Session) -> None:
         for queue, flow in self._flows.items():
             idle = self._clock() - flow.last_delivery
-            if flow.held >= self._prefetch or idle < self._stuck_check.stuck_after:
+            if flow.held >= flow.window or idle < self._stuck_check.stuck_after:
                 continue
             answer = await session.call(session.channel.queue_declare, queue, passive=True)
             ready = answer.method.message_count

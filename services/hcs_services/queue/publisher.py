@@ -122,10 +122,7 @@ class Publisher:
         self._next_tag += 1
         self._waiting[tag] = _Published((exchange, queue), confirmed)
         self._silent_since.setdefault((exchange, queue), self._silence_check.clock())
-        try:
-            await confirmed
-        finally:
-            self._waiting.pop(tag, None)
+        await confirmed  # whoever gives up leaves it in the table: its late confirm shows that the channel gets them
 
     async def _connect(self) -> Session:
         session = await self._open()
@@ -182,7 +179,7 @@ class Publisher:
             [tag for tag in self._waiting if tag <= method.delivery_tag] if method.multiple else [method.delivery_tag]
         )
         for tag in tags:
-            published = self._waiting.get(tag)
+            published = self._waiting.pop(tag, None)
             if published is not None:
                 self._silent_since.pop(published.route, None)
                 _settle(published.confirmed, NotAccepted(failure) if failure else None)

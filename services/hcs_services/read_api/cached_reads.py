@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from prometheus_client import Counter
@@ -19,6 +19,7 @@ from hcs_services.cache import CacheUnavailable, EntityCache, Entry, Fill, FillO
 from hcs_services.cache.entry import VALUE
 from hcs_services.problem import Problem
 from hcs_services.read_api.demand import Want
+from hcs_services.read_api.heavy_hitters import HeavyHitters
 from hcs_services.read_api.local_cache import LocalCache
 from hcs_services.read_api.rows import Row, Table
 from hcs_services.read_api.singleflight import Singleflight
@@ -38,11 +39,15 @@ _REFRESHES_AT_ONCE = 8
 
 
 class Answer(NamedTuple):
-    """An entry and where it came from; `relaxed` if it may be older than the request's token."""
+    """An entry and where it came from; `relaxed` if it may be older than the request's token.
+
+    `filled`: what became of the fill of what was read under a lease; None without one, or if Redis did not answer.
+    """
 
     entry: Entry
     source: Literal["l1", "cache", "replica", "primary"]
     relaxed: bool = False
+    filled: FillOutcome | None = None
 
     @property
     def from_cache(self) -> bool:
@@ -51,13 +56,19 @@ class Answer(NamedTuple):
 
 
 class CachedReads:
-    """Reads of entities through all levels. `clock` is Unix time, `uniform` draws from [0, 1)."""
+    """Reads of entities through all levels. `clock` is Unix time, `uniform` draws from [0, 1).
+
+    `hot` counts the rows that Redis answers. What L1 answers is not counted, so its way costs nothing, and the order
+    stays: a row that is read r times a second passes an L1 of one second r ÷ (1 + r) times. Nor are misses: a row that
+    is not read again before its entry ends is not hot, however many such rows there are.
+    """
 
     def __init__(
         self,
         cache: EntityCache,
         local: LocalCache,
         sources: Sources,
+        hot: HeavyHitters[Row],
         *,
         flight_seconds: float,
         clock: Callable[[], float] = time.time,
@@ -66,6 +77,7 @@ class CachedReads:
         self._cache = cache
         self._local = local
         self._sources = sources
+        self._hot = hot
         self._flights: Singleflight[Answer] = Singleflight(flight_seconds)
         self._misses: Together[tuple[Table, Want], Row, Answer | None] = Together(self._miss, flight_seconds)
         self._refreshing: set[str] = set()
@@ -77,8 +89,10 @@ class CachedReads:
         """The entity in a state that meets the demand; raises 503 problems."""
         found = await self.lookup(row.key, want)
         if found is not None:
-            if found.source == "cache" and self._refresh_due(found.entry):
-                self._refresh(row)
+            if found.source == "cache" and found.entry.flag == VALUE:
+                self._hot.count(row)
+                if found.entry.refresh_due(self._clock() * 1000, 1.0 - self._uniform()):
+                    self._refresh(row)
             return found
         try:
             answer = None if want.skip_caches else await self._misses.ask((row.table, want), row)
@@ -90,6 +104,13 @@ class CachedReads:
             if fallback is None:
                 raise
             return fallback
+
+    async def refill(self, rows: Iterable[Row]) -> list[Answer | None]:
+        """Load rows of one table into the cache, in the groups of users' misses; None where another has the lease.
+
+        Raises 503 problems.
+        """
+        return await asyncio.gather(*(self._misses.ask((row.table, Want()), row) for row in rows))
 
     async def fly(self, name: object, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Join the flight of that name, or start it."""
@@ -208,12 +229,13 @@ class CachedReads:
         except BaseException:
             await asyncio.shield(asyncio.gather(*(self._cache.release(row.key, leased[row]) for row in leased)))
             raise
-        answers, fills = {}, []
-        for (row, lease), snapshot in zip(leased.items(), snapshots, strict=True):
-            entry = self.entry_of(snapshot, started)
-            answers[row] = Answer(entry, snapshot.source)
-            fills.append(Fill(row.key, entry, lease, snapshot.as_of))
-        for fill, outcome in zip(fills, await self._cache.fill_many(fills), strict=True):
+        fills = [
+            Fill(row.key, self.entry_of(snapshot, started), lease, snapshot.as_of)
+            for (row, lease), snapshot in zip(leased.items(), snapshots, strict=True)
+        ]
+        outcomes, answers = await self._cache.fill_many(fills), dict[Row, Answer]()
+        for row, snapshot, fill, outcome in zip(leased, snapshots, fills, outcomes, strict=True):
+            answers[row] = Answer(fill.entry, snapshot.source, filled=outcome)
             if outcome not in {FillOutcome.LEASE_VOID, FillOutcome.NEWER_HELD}:
                 self._local.put(fill.key, fill.entry)
         return answers
@@ -230,9 +252,6 @@ class CachedReads:
             return None
         answer = await self.fly((row.key, Want()), lambda: self._direct(row, Want()))
         return Answer(answer.entry, answer.source, relaxed=True)
-
-    def _refresh_due(self, entry: Entry) -> bool:
-        return entry.flag == VALUE and entry.refresh_due(self._clock() * 1000, 1.0 - self._uniform())
 
     def _refresh(self, row: Row) -> None:
         if row.key in self._refreshing or len(self._refreshing) >= _REFRESHES_AT_ONCE:

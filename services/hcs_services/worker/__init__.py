@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from hcs_services.admin import Admin, SelftestResult
 from hcs_services.cache import EntityCache
@@ -12,7 +13,7 @@ from hcs_services.database.outage import told_as_outage
 from hcs_services.database.readers import ReaderPool
 from hcs_services.identifiers import TASK_TYPES
 from hcs_services.object_store import from_settings as object_store
-from hcs_services.queue import Consumer, Publisher
+from hcs_services.queue import Consumer, Delivery, Publisher
 from hcs_services.queue.session import broker_of
 from hcs_services.queue.topology import CLASS_QUEUES
 from hcs_services.server import Background, Tier
@@ -23,6 +24,7 @@ from hcs_services.worker.intake import Intake
 from hcs_services.worker.order_reads import ReplicaOrderReads
 from hcs_services.worker.payment_provider import HttpPaymentProvider
 from hcs_services.worker.ports import Ports
+from hcs_services.worker.prefetch import Prefetch
 from hcs_services.worker.registry import HANDLERS
 from hcs_services.worker.runner import Runner
 from hcs_services.worker.smtp import SmtpMailer
@@ -48,7 +50,8 @@ class Worker:
         ports = Ports(self._primary, reads, _mailer(settings), self._provider, self._store)
         self._publisher = Publisher(broker_of(settings), f"{settings.stack}-worker-publish")
         self._runner = Runner(HANDLERS, ports, self._cache, self._publisher.publish)
-        self._intake = Intake(self._runner.run, settings.worker_concurrency)
+        self._prefetch = Prefetch(CLASS_QUEUES, settings.worker_concurrency, settings.worker_prefetch)
+        self._intake = Intake(self._timed, settings.worker_concurrency)
         self._consumer = Consumer(
             broker_of(settings),
             f"{settings.stack}-worker",
@@ -68,6 +71,14 @@ class Worker:
         background.spawn("publisher", self._publisher.run())
         background.spawn("deliveries", self._intake.supervise())
         background.spawn("consumer", self._consumer.run())
+        background.spawn("prefetch", self._prefetch.follow(self._consumer))
+
+    async def _timed(self, delivery: Delivery) -> None:
+        started = time.perf_counter()
+        try:
+            await self._runner.run(delivery)
+        finally:
+            self._prefetch.took(delivery.queue, time.perf_counter() - started)
 
     async def stop(self) -> None:
         """Take nothing new, give back what was not started, finish the rest."""

@@ -63,6 +63,7 @@ class OrderDesk:
             abreast=min(_ABREAST, settings.database_pool_size),
             wait=settings.order_group_wait_ms / 1000,
             splits=SPLITS,
+            lock_of=lambda asked: asked.order.product_id,
         )
 
     async def place(self, key: idempotency.Key, order: models.NewOrder) -> Answer:

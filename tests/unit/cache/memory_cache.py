@@ -62,6 +62,14 @@ class MemoryCache(EntityCache):
         self._answer("get")
         return self.entries.get(key)
 
+    async def absent(self, keys: Sequence[str]) -> list[bool]:
+        self._answer("absent")
+        return [key not in self.entries for key in keys]
+
+    async def horizons_began(self) -> float | None:
+        self._answer("horizons")
+        return None if self.beginning == float("-inf") else self.beginning / 1e6
+
     async def figures(self) -> CacheFigures:
         self._answer("figures")
         return CacheFigures(len(self.entries), 60, 1_000)

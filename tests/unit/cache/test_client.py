@@ -75,7 +75,7 @@ async def test_commands_of_one_turn_of_the_loop_leave_in_one_write() -> None:
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=8),
     keys=st.lists(st.binary(max_size=60), min_size=1, max_size=12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_replies_in_pieces_of_any_size_come_back_whole(cuts: list[int], keys: list[bytes]) -> None:
     async def run() -> None:
         async with pair() as (redis, client):
@@ -89,7 +89,7 @@ def test_replies_in_pieces_of_any_size_come_back_whole(cuts: list[int], keys: li
     turns=st.lists(st.tuples(st.integers(1, 3), st.booleans(), st.booleans()), min_size=1, max_size=12),
     cuts=st.lists(st.integers(1, 30), max_size=3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whoever_goes_away_the_others_get_their_own_replies(
     turns: list[tuple[int, bool, bool]], cuts: list[int]
 ) -> None:

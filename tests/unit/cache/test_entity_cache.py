@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -103,3 +104,39 @@ def change(number: int) -> Any:
     from hcs_services.cache import list_change
 
     return list_change(f"user-{number}", number)
+
+
+@pytest.mark.parametrize(("draw", "seconds"), [(0.0, 300), (0.5, 270), (1.0, 240)])
+def test_rows_that_are_read_together_are_not_due_together(draw: float, seconds: int) -> None:
+    read = EntityCache(cast("Client", ScriptedRedis()), CachePolicy(), uniform=lambda: draw)
+    assert (seconds * 1000, 5_000) == (read.loaded(1, b"{}").lifetime_ms, read.loaded(0, None).lifetime_ms)
+
+
+class HeldRedis:
+    """Answers GETRANGE and EXISTS."""
+
+    def __init__(self, head: bytes = b"", *keys: str) -> None:
+        self.head, self.keys = head, keys
+
+    async def batch(self, commands: Sequence[tuple[Any, ...]], *, repeatable: bool = True) -> list[Any]:
+        return [int(key in self.keys) for _, key in commands]
+
+    async def command(self, *words: Any) -> bytes:
+        assert words == ("GETRANGE", "horizons", 0, 7)
+        return self.head
+
+
+def holding(*held: Any) -> EntityCache:
+    return EntityCache(cast("Client", HeldRedis(*held)), CachePolicy())
+
+
+async def test_when_the_horizons_began_is_told_in_seconds() -> None:
+    assert await holding(struct.pack(">d", 1_700_000_000_250_000)).horizons_began() == 1_700_000_000.25
+
+
+async def test_an_empty_cache_has_no_horizons() -> None:
+    assert await holding().horizons_began() is None
+
+
+async def test_what_is_not_held_is_absent() -> None:
+    assert await holding(b"", "p:a", "p:c").absent(["p:a", "p:b", "p:c"]) == [False, True, False]

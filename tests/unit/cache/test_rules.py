@@ -124,7 +124,7 @@ class CacheRaces(RuleBasedStateMachine):
             assert newest == entry.version, "held for good"
 
 
-CacheRaces.TestCase.settings = settings(max_examples=600, stateful_step_count=30, deadline=None)
+CacheRaces.TestCase.settings = settings(max_examples=600, stateful_step_count=30)
 TestCacheRaces = CacheRaces.TestCase
 
 

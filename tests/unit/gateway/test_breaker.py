@@ -1,7 +1,7 @@
 """The circuit breaker's states, and that it can always close again."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hcs_services.gateway.breaker import Breaker, BreakerPolicy, Permit, Refused, State, Wait, _Window
@@ -132,7 +132,6 @@ def test_results_of_calls_admitted_before_it_opened_are_ignored() -> None:
     assert breaker.state is State.HALF_OPEN
 
 
-@settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.floats(0, 3), st.sampled_from(["fail", "slow", "well", "abandon", "hang"])), max_size=200
@@ -250,7 +249,6 @@ def test_a_slow_or_failed_answer_makes_them_fewer(outcome: str) -> None:
     assert [isinstance(breaker.admit_held(0.4), Permit) for _ in range(4)] == [True] * 3 + [False]
 
 
-@settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.floats(0, 3), st.booleans(), st.sampled_from(["fail", "slow", "well", "abandon", "hang"])),

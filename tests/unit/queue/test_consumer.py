@@ -79,6 +79,27 @@ async def test_a_pause_cancels_every_consumer_and_resume_brings_them_back() -> N
         assert set(running.broker.channel.consumers) == set(QUEUES)
 
 
+async def test_a_queues_window_is_changed_alone_and_stays_so_over_a_reconnect() -> None:
+    async with Running() as running:
+        running.broker.channel.deliver("hcs.default", 3)
+        await running.consumer.resize("hcs.default", 5)
+        assert set(running.broker.channel.consumers) == set(QUEUES)
+        assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
+        assert running.deliveries[0].ack()
+        running.broker.sessions[0].hang_up()
+        await running.until(lambda: len(running.broker.sessions) == 2 and len(running.broker.channel.consumers) == 2)
+        assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
+
+
+async def test_a_window_that_is_changed_in_a_pause_begins_no_consumer() -> None:
+    async with Running() as running:
+        await running.consumer.pause()
+        await running.consumer.resize("hcs.default", 5)
+        assert running.broker.channel.consumers == {}
+        await running.consumer.resume()
+        assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
+
+
 async def test_a_paused_consumer_stays_paused_over_a_reconnect() -> None:
     async with Running() as running:
         await running.consumer.pause()

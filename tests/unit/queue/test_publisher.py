@@ -135,6 +135,19 @@ async def test_a_queue_that_confirms_does_not_hide_one_that_is_silent() -> None:
             await silent
 
 
+async def test_a_confirm_of_what_was_given_up_keeps_the_channel() -> None:
+    clock = Clock()
+    async with running(SilenceCheck(0.001, 5.0, clock)) as (publisher, broker):
+        (task,) = await published(publisher, broker, 1, patience=0.05)
+        with pytest.raises(NotAccepted, match="no confirm within"):
+            await task
+        clock.now += 4
+        broker.channel.confirm(1)
+        clock.now += 4
+        await asyncio.sleep(0.02)
+        assert publisher.connected
+
+
 @pytest.mark.parametrize("why", ["confirmed", "idle", "alarm"])
 async def test_a_channel_is_kept_while_it_confirms_is_not_used_or_is_under_an_alarm(why: str) -> None:
     clock = Clock()

@@ -15,7 +15,9 @@ from tests.unit.cache.memory_cache import MemoryCache
 from hcs_services.database.errors import DatabaseUnavailable, NoReader, ReadersTooOld
 from hcs_services.database.staleness import Outage
 from hcs_services.identifiers import public_order_id
+from hcs_services.read_api import rows
 from hcs_services.read_api.cached_reads import CachedReads
+from hcs_services.read_api.heavy_hitters import HeavyHitters
 from hcs_services.read_api.local_cache import LocalCache
 from hcs_services.read_api.reads import Reads
 from hcs_services.read_api.sources import Sources
@@ -131,10 +133,12 @@ class Levels:
         self.monotonic = 0.0
         self.local = LocalCache(100, 1.0, clock=lambda: self.monotonic)
         self.sources = Sources(self.cluster, self.cluster, replica_reads=4, primary_reads=2, wait_seconds=0.05)
+        self.hot: HeavyHitters[rows.Row] = HeavyHitters(100, 120.0, clock=lambda: self.monotonic)
         self.cached = CachedReads(
             self.cache,
             self.local,
             self.sources,
+            self.hot,
             flight_seconds=3.0,
             clock=lambda: self.cache.now,
             uniform=lambda: 0.0,

@@ -90,7 +90,7 @@ requests = st.builds(
 
 
 @given(asked=st.lists(requests, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_requests_get_the_same_answers(doors: Doors, asked: list[Asked]) -> None:
     asyncio.run(doors.ask(asked))
 
@@ -117,7 +117,7 @@ def down(*, cache: bool, primary: bool, replica: bool, frozen: float) -> Callabl
     ),
     state=st.builds(down, cache=st.booleans(), primary=st.booleans(), replica=st.booleans(), frozen=st.sampled_from([0.0, 0.4, 12.7])),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_so_do_plain_ones_in_any_state_of_the_engines(
     doors: Doors, asked: list[Asked], state: Callable[[Door], None]
 ) -> None:

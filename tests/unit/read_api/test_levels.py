@@ -319,4 +319,4 @@ async def test_an_entry_near_its_end_is_renewed_in_the_background() -> None:
     levels.cache.entries[KEY] = Entry(1, b"{}", stored, 10_000, delta_ms=1_000)
     assert await source(levels) == "cache"
     await asyncio.gather(*levels.cached._refreshes)
-    assert levels.cache.entries[KEY].lifetime_ms == 300_000
+    assert levels.cache.entries[KEY].lifetime_ms == 270_000

@@ -6,25 +6,33 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.async_api.played import KEY, World
+from tests.unit.async_api.played import KEY, NOW, World
 from tests.unit.services.asgi import Seen, exchange
+from tests.unit.services.played_rows import PlayedRows
 
-from hcs_services import application, async_api
+from hcs_services import application, async_api, tokens
 from hcs_services.application import PREFIX
 from hcs_services.async_api.task_results import TaskResults
+from hcs_services.database.versions import clock_version
 from hcs_services.fast_posts import FastPosts, Post
-from hcs_services.identifiers import parse_task_id
+from hcs_services.idempotency import Key
+from hcs_services.identifiers import parse_task_id, public_order_id
 from hcs_services.models import NewOrder
 from hcs_services.problem import problem
 from hcs_services.settings import Settings
 from hcs_services.write_api import routes as write_routes
-from hcs_services.write_api.unit import Answer
+from hcs_services.write_api.repository import product_row
+from hcs_services.write_api.service import WriteService
+from hcs_services.write_api.unit import Answer, Done, UnitOfWork, from_outcome, is_own
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +48,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "sync": SYNC,
     "orders": ORDER,
 }
+GTID = "5b4f9b3e-0f7d-4a2b-9d51-2f3e6f0a7c11:1-7"
 KINDS = ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json",
          "application/json; charset=utf-16", "text/json", ""]  # fmt: skip
 
@@ -56,13 +65,28 @@ class Asked(NamedTuple):
 
 
 class Desk:
-    """Places every order but those of some products."""
+    """Places orders in memory: the real service and the real signer, with ids, key and clock that are always the same."""
 
-    async def place(self, key: Any, body: NewOrder) -> Answer:
-        if body.product_id == "none":
-            raise problem("product-not-found", "There is no such product.")
-        told = json.dumps([key.scope, key.owner, body.model_dump(mode="json")], ensure_ascii=False)
-        return Answer(201, {"ETag": '"7"', "Location": f"{PREFIX}/orders/1", "X-Consistency-Token": "t"}, told.encode())
+    def __init__(self) -> None:
+        ids = count(1)
+        self.rows, self.kept = PlayedRows(), dict[tuple[str, str, str], tuple[bytes, Done]]()
+        self.rows.products["book-1"] = product_row("book-1", "A book", Decimal("19.90"), 5, clock_version(NOW))
+        self.service = WriteService(
+            task_key=lambda: KEY, order_id=lambda *_: next(ids), task_id=lambda _key, name, _now: name
+        )
+        self.unit = UnitOfWork(None, None, shard=0, token_key=lambda: KEY, committed=lambda: None)  # type: ignore[arg-type]
+
+    async def place(self, key: Key, body: NewOrder) -> Answer:
+        """As the group would: what is kept under the key, else a new order."""
+        digest, kept = self.kept.get(key.primary_key, (key.body_hash, None))
+        if digest != key.body_hash:
+            raise problem("idempotency-key-reused", "The key was used for another body.")
+        if kept is not None:
+            return self.unit.answer(replace(kept, replayed=True), GTID)
+        done = from_outcome(await self.service.create_order(self.rows, body, NOW))
+        if not is_own(key):
+            self.kept[key.primary_key] = (key.body_hash, done)
+        return self.unit.answer(done, GTID)
 
 
 class Door:
@@ -76,7 +100,8 @@ class Door:
         tasks = Settings(HCS_CREDENTIALS_DIR=Path("/nowhere"), HCS_TIER="async-api")
         self.tasks = async_api.create(tasks, self.acceptance, results, object_store=object_store, front=front)
         orders = Settings(HCS_CREDENTIALS_DIR=Path("/nowhere"), HCS_TIER="write-api")
-        posts = write_routes.posts(Desk())  # type: ignore[arg-type]
+        self.desk = Desk()
+        posts = write_routes.posts(self.desk)  # type: ignore[arg-type]
         app, self.orders = application.create("Write API", "", orders, front=lambda inner: front(inner, posts))
         write_routes.add_routes(app, None, None, posts)  # type: ignore[arg-type]
 
@@ -84,6 +109,7 @@ class Door:
         """Another world under the same application, which takes long to build."""
         self.passed, self.world = 0, World()
         vars(self.acceptance).update(vars(self.world.acceptance))
+        vars(self.desk).update(vars(Desk()))
 
     def _front(self, inner: Any, posts: Mapping[str, Post]) -> FastPosts:
         async def counted(*call: Any) -> None:
@@ -122,7 +148,7 @@ class Doors:
         self.fast = Door(fast=True, object_store=object_store)
 
     async def ask(self, requests: list[Asked], *, away: bool = False) -> list[Seen]:
-        """The answers, which are the same; so is what was published, and which keys are held."""
+        """The answers, which are the same; so is what was published and placed, and which keys are held."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(secrets, "token_bytes", bytes)
             for door in (self.slow, self.fast):
@@ -135,6 +161,8 @@ class Doors:
                 found.append(seen)
             assert self.slow.published() == self.fast.published()
             assert self.slow.world.keys.rows == self.fast.world.keys.rows
+            assert vars(self.slow.desk.rows) == vars(self.fast.desk.rows)
+            assert self.slow.desk.kept == self.fast.desk.kept
             return found
 
 
@@ -184,7 +212,7 @@ def requests(draw: st.DrawFn) -> Asked:
 
 
 @given(asked=st.lists(requests(), min_size=1, max_size=5), away=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_posts_get_the_same_answers(doors: Doors, asked: list[Asked], away: bool) -> None:
     asyncio.run(doors.ask(asked, away=away))
 
@@ -240,3 +268,13 @@ async def test_the_answer_is_the_task_that_was_published(doors: Doors) -> None:
     assert parsed is not None
     assert (sent.task_id, sent.type, sent.created_at) == (told["task_id"], "generate_report", parsed.created_at)
     assert sent.payload == {"user_id": "ada", "from": "2026-11-01T00:00:00Z", "to": "2026-11-30T23:00:00Z"}
+
+
+async def test_an_orders_token_is_signed_names_what_was_written_and_is_the_same_at_both_doors(doors: Doors) -> None:
+    first, again, other = await doors.ask([plain("orders", keys=(key,)) for key in (b"k", b"k", b"other")])
+    texts = [dict(seen.sent[0]["headers"])[b"x-consistency-token"].decode() for seen in (first, again, other)]
+    version = clock_version(NOW)
+    named = {f"o:{public_order_id(1)}": version, "p:book-1": version + 1, "l:ada": version}
+    assert tokens.decode(KEY, texts[0]) == tokens.ConsistencyToken(0, GTID, named)
+    assert texts[0] == texts[1] != texts[2]
+    assert first.sent[1] == again.sent[1] != other.sent[1]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+import uvloop
 from prometheus_client import Counter
 
 from hcs_services import request_context
@@ -14,6 +15,13 @@ from hcs_services.database.line import Alone, Group, Line
 
 LONG = 60.0
 SPLITS = Counter("test_groups_split_total", "Groups of these tests that came to nothing.", registry=None)
+
+
+@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Both loops: the services run on uvloop, whose timers are not quite asyncio's."""
+    policy: asyncio.AbstractEventLoopPolicy = request.param()
+    return policy
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +34,9 @@ def no_deadline() -> Iterator[None]:
 class Transactions:
     """What groups do: each stands still at its gates until the test opens them, and answers its members' names."""
 
-    def __init__(self, *, size: int = 64, abreast: int = 1, wait: float = LONG) -> None:
+    def __init__(
+        self, *, size: int = 64, abreast: int = 1, wait: float = LONG, lock_of: Callable[[str], str] = str
+    ) -> None:
         self.groups: list[list[str]] = []
         self.opening = asyncio.Event()  # the transaction opens
         self.opening.set()
@@ -38,7 +48,9 @@ class Transactions:
         self.after: Callable[[], None] = lambda: None
         self.writers: set[str] | None = None
         self.deadlines: list[float | None] = []
-        self.line: Line[str, str] = Line(self._transact, size=size, abreast=abreast, wait=wait, splits=SPLITS)
+        self.line: Line[str, str] = Line(
+            self._transact, size=size, abreast=abreast, wait=wait, splits=SPLITS, lock_of=lock_of
+        )
 
     async def _transact(self, group: Group[str, str]) -> Awaitable[None]:
         self.begun += 1
@@ -58,6 +70,12 @@ class Transactions:
         self.after()
         for seat in group.seats:
             seat.settle(f"placed {seat.item}")
+
+    async def until_left(self, count: int) -> None:
+        """Wait for so many groups, by the line's own timer."""
+        async with asyncio.timeout(5):
+            while len(self.groups) < count:  # noqa: ASYNC110 - nothing tells of a timer
+                await asyncio.sleep(0.005)
 
     def join(self, *names: str) -> list[asyncio.Task[str | Alone]]:
         return [asyncio.create_task(self.line.join(name)) for name in names]
@@ -142,16 +160,14 @@ async def test_a_group_is_bounded() -> None:
 
 
 async def test_who_has_waited_long_enough_goes_beside_the_one_in_flight() -> None:
-    transactions = Transactions(abreast=2, wait=0.01)
+    transactions = Transactions(abreast=2, wait=0.5)
     transactions.join("a")
     await turns()
     transactions.join("b")
     await turns()
     assert transactions.groups == [["a"]]
 
-    async with asyncio.timeout(5):
-        while len(transactions.groups) < 2:  # noqa: ASYNC110 - the line's own timer is what is waited for
-            await asyncio.sleep(0.005)
+    await transactions.until_left(2)
 
     assert transactions.groups == [["a"], ["b"]]
 
@@ -163,6 +179,75 @@ async def test_no_more_than_so_many_are_in_flight() -> None:
     await turns()
 
     assert transactions.groups == [["a"], ["b"]]
+
+
+def product(name: str) -> str:
+    """The lock of an order's name: `tea 1` and `tea 2` have the same."""
+    return name.split(maxsplit=1)[0]
+
+
+async def test_who_would_wait_for_a_lock_of_one_under_way_stays_in_the_line() -> None:
+    transactions = Transactions(abreast=3, wait=0, lock_of=product)
+    transactions.join("tea 1")
+    await turns()
+
+    transactions.join("tea 2", "mug 1", "tea 3", "mug 2")
+    await turns()
+
+    assert transactions.groups == [["tea 1"], ["mug 1", "mug 2"]]
+
+
+async def test_when_the_lock_is_free_those_whom_it_kept_go_together() -> None:
+    transactions = Transactions(abreast=3, wait=0, lock_of=product)
+    first = transactions.join("tea 1")
+    await turns()
+    others = transactions.join("tea 2", "tea 3")
+    await turns()
+
+    transactions.committing.set()
+
+    assert await asyncio.gather(*first, *others) == ["placed tea 1", "placed tea 2", "placed tea 3"]
+    assert transactions.groups == [["tea 1"], ["tea 2", "tea 3"]]
+
+
+@pytest.mark.parametrize("error", [TransactionLost("deadlock"), OutcomeUnknown("lost")])
+async def test_a_group_that_fails_keeps_nobody_by_its_locks(error: Exception) -> None:
+    transactions = Transactions(abreast=3, wait=0, lock_of=product)
+    transactions.at_commit = [error]
+    transactions.join("tea 1", "mug 1")
+    await turns()
+    others = transactions.join("tea 2", "mug 2")
+    await turns()
+
+    transactions.committing.set()
+
+    assert await asyncio.gather(*others) == ["placed tea 2", "placed mug 2"]
+
+
+async def test_a_lock_that_is_held_too_long_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "_BEHIND_A_LOCK", 0.5)
+    transactions = Transactions(abreast=2, wait=0, lock_of=product)
+    transactions.join("tea 1")
+    await turns()
+    transactions.join("tea 2")
+    await turns()
+    assert transactions.groups == [["tea 1"]]
+
+    await transactions.until_left(2)
+
+
+async def test_who_is_free_goes_at_once_though_the_first_in_the_line_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "_BEHIND_A_LOCK", LONG)
+    transactions = Transactions(abreast=2, wait=0.01, lock_of=product)
+    transactions.join("tea 1")
+    await turns()
+    transactions.join("tea 2")
+    await turns()
+    transactions.join("mug 1")
+
+    await transactions.until_left(2)
+
+    assert transactions.groups == [["tea 1"], ["mug 1"]]
 
 
 async def test_who_is_cancelled_in_the_line_is_in_no_group() -> None:
@@ -211,7 +296,7 @@ async def test_whose_time_ends_in_the_line_is_dropped_before_the_group_begins() 
     transactions = Transactions()
     transactions.join("a")
     await turns()
-    request_context.set_deadline(time.monotonic() + 0.01)
+    request_context.set_deadline(time.monotonic() + 0.5)
     (late,) = transactions.join("b")
 
     with pytest.raises(DatabaseUnavailable) as refused:
@@ -226,7 +311,7 @@ async def test_whose_time_ends_in_the_line_is_dropped_before_the_group_begins() 
 async def test_whose_time_ends_before_the_group_writes_hears_that_nothing_was_written() -> None:
     transactions = Transactions()
     transactions.deciding.clear()
-    request_context.set_deadline(time.monotonic() + 0.01)
+    request_context.set_deadline(time.monotonic() + 0.5)
     (late,) = transactions.join("a")
 
     with pytest.raises(DeadlinePassed):
@@ -239,9 +324,9 @@ async def test_whose_time_ends_before_the_group_writes_hears_that_nothing_was_wr
 
 async def test_whose_time_ends_in_the_commit_is_told_what_became_of_it() -> None:
     transactions = Transactions()
-    request_context.set_deadline(time.monotonic() + 0.01)
+    request_context.set_deadline(time.monotonic() + 0.5)
     (late,) = transactions.join("a")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.6)
     assert not late.done()
 
     transactions.committing.set()

@@ -258,9 +258,9 @@ async def test_the_less_busy_of_two_is_chosen() -> None:
 
 
 async def test_a_replica_that_hangs_is_ejected_by_the_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_ANSWER_SECONDS", 0.02)
     stack = Stack(a=replica(), b=replica())
     await stack.pool.refresh()
+    monkeypatch.setattr(readers, "_ANSWER_SECONDS", 0.2)
     stack.replicas.members["a"].silent = True
     async with asyncio.timeout(1):
         await stack.pool.poll()

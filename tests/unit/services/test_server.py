@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -24,7 +25,7 @@ from hcs_services.settings import Settings
 
 async def app(scope, receive, send):
     if scope["path"] == "/slow":
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
@@ -84,12 +85,6 @@ class Process:
             return await self.process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.asynccontextmanager
 async def running(*arguments: str, http: int | None = None, drain: float = 0.3) -> AsyncIterator[Process]:
     ports = http or free_port(), free_port()
@@ -121,7 +116,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_exits_with_0() -> None:
     async with running(drain=0.0) as process:
         await process.until_ready()
         slow = asyncio.create_task(process.get("/slow"))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         process.terminate()
 
         answer = await slow

@@ -217,7 +217,7 @@ async def test_a_call_that_is_cancelled_cuts_its_connection() -> None:
 @on_both_loops
 async def test_a_connection_that_rests_too_long_is_ended_and_one_that_is_used_is_not() -> None:
     async with endpoint(answering) as peer:
-        pool = Connections(ADDRESS, peer.port, idle_seconds=0.2)
+        pool = Connections(ADDRESS, peer.port, idle_seconds=1.0)
         used, unused = await exchange(pool), await exchange(pool)
         pool.release(unused.connection)
         pool.release(used.connection)

@@ -83,7 +83,6 @@ def answers(draw: st.DrawFn) -> tuple[bytes, Meant]:
     return interim + head + content, Meant(status, tuple(fields), body, in_step=True)
 
 
-@settings(deadline=None)
 @given(answers(), CUTS)
 def test_a_sound_answer_is_read_as_it_was_written_however_it_is_cut(
     answer: tuple[bytes, Meant], cuts: list[int]
@@ -92,7 +91,6 @@ def test_a_sound_answer_is_read_as_it_was_written_however_it_is_cut(
     assert meaning(pieces(sent, cuts)) == expected
 
 
-@settings(deadline=None)
 @given(answers(), answers(), CUTS)
 def test_the_answer_to_the_next_request_is_read_by_the_same_parser(
     one: tuple[bytes, Meant], other: tuple[bytes, Meant], cuts: list[int]
@@ -106,7 +104,6 @@ def test_the_answer_to_the_next_request_is_read_by_the_same_parser(
         assert parser.in_step
 
 
-@settings(deadline=None)
 @given(answers(), st.data())
 def test_an_answer_that_ends_early_is_never_whole(answer: tuple[bytes, Meant], data: st.DataObject) -> None:
     sent, _ = answer
@@ -115,7 +112,7 @@ def test_an_answer_that_ends_early_is_never_whole(answer: tuple[bytes, Meant], d
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.name)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(cuts=CUTS)
 def test_the_corpus_means_the_same_in_pieces_unless_what_is_too_much_comes_later(reply: Reply, cuts: list[int]) -> None:
     sent, to_head = b"".join(reply.pieces), reply.method == "HEAD"

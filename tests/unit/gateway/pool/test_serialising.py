@@ -1,7 +1,7 @@
 """A request is written in one way."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hcs_services.gateway.pool.serialising import request
@@ -22,7 +22,6 @@ def test_only_who_may_have_a_body_says_that_it_is_empty(method: str, length: int
     assert request(method, "/", [], b"").count(b"Content-Length: 0\r\n") == length
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["method", "target", "name", "value"]),
     st.text(max_size=5),
