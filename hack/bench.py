@@ -1,4 +1,4 @@
-"""Measures the services beside others: `python3 -m hack.bench [gateway|reads|misses|orders|tasks …]`.
+"""Measures the services beside others: `python3 -m hack.bench [gateway|reads|misses|orders|tasks|startup …]`.
 
 It runs in the `bench` image, beside engines as the engine tests do, and leaves its figures in .artifacts/bench. They
 go on into benchmarks/services/results and docs/performance.md only if the run was a whole one, on a machine that had
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.services.measurement import Result
+from benchmarks.services.profiling import PROFILE
 from benchmarks.services.report import plot, with_table
 from benchmarks.services.rounds import ROUNDS, SECONDS
 from hack import engine
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     for old in measured.glob("*.json"):
         old.unlink()
     code = _run(arguments, measured, load)
-    if code:
+    if code or PROFILE in arguments:
         return code
     if reason := unfit(load, os.environ, _DEFAULTS):
         say(f"{reason}: nothing is published")
@@ -63,8 +64,18 @@ def _run(arguments: list[str], measured: Path, load: float) -> int:
     environment = {"BENCH_RESULTS": "/results", "BENCH_LOAD": f"{load:.2f}"}
     environment |= {name: os.environ[name] for name in _DEFAULTS if name in os.environ}
     command = [image, "python", "-m", "benchmarks.services", *arguments]
-    # Access logs go to memory: no contender waits for a disk.
-    options = ["--volume", f"{measured}:/results", "--tmpfs", "/tmp"]
+    # Access logs go to memory: no contender waits for a disk. A load at a fixed rate runs before what shares its core,
+    # and a profiler reads the memory of others.
+    options = [
+        "--volume",
+        f"{measured}:/results",
+        "--tmpfs",
+        "/tmp",
+        "--cap-add",
+        "SYS_NICE",
+        "--cap-add",
+        "SYS_PTRACE",
+    ]
     return engine.beside_engines(runner, command, given=environment, options=options)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 _ALLOWED = sorted(os.sched_getaffinity(0))
 SERVER, LOAD = _ALLOWED[0], _ALLOWED[-1]
+"""As seen by whoever may use both. A process that was given one has to be told of the other."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -16,6 +16,8 @@ from benchmarks.services.bare import Timed
 from hcs_services.cache import EntityCache
 from hcs_services.database.members import PrimaryPool
 from hcs_services.models import NewOrder
+from hcs_services.observability import configure_logging
+from hcs_services.server import tune_collector
 from hcs_services.settings import Settings
 from hcs_services.write_api.group_commit import OrderDesk
 from hcs_services.write_api.service import WriteService
@@ -32,6 +34,7 @@ async def _loop(desk: OrderDesk, user: str, product: str, seconds: float, timed:
 
 async def _run(seconds: float, in_flight: int, product: str) -> str:
     settings = Settings(tier="write-api")
+    configure_logging(settings.log_level, stack=settings.stack, tier=settings.tier)
     pool, cache = PrimaryPool.of(settings, "hcs_app"), EntityCache.open(settings)
 
     def token_key() -> bytes:
@@ -41,6 +44,7 @@ async def _run(seconds: float, in_flight: int, product: str) -> str:
     service = WriteService(task_key=lambda: settings.signing_key("task"), confirmation_mails=True)
     desk = OrderDesk(pool, unit, service, settings)
     await pool.refresh()
+    tune_collector()
     watch = asyncio.create_task(pool.watch())
     timed = Timed()
     await asyncio.gather(*(_loop(desk, f"user-{number}", product, seconds, timed) for number in range(in_flight)))

@@ -81,8 +81,9 @@ class Beside:
         return server
 
     def add_products(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Rows of (product_id, name, price, stock, slot, ver)."""
-        sql = "INSERT INTO hcs.products (product_id, name, price, stock, slot, ver) VALUES (%s, %s, %s, %s, %s, %s)"
+        """Rows of (product_id, name, price, stock, slot, ver); those that are there already stay."""
+        columns = "product_id, name, price, stock, slot, ver"
+        sql = f"INSERT IGNORE INTO hcs.products ({columns}) VALUES (%s, %s, %s, %s, %s, %s)"
         with self.mysql.primary.root() as cursor:
             cursor.executemany(sql, rows)
 

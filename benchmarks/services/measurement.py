@@ -9,16 +9,28 @@ from statistics import median
 from typing import Any
 
 PRODUCT = "product"
+KEPT = 0.98
+"""The share of a fixed rate below which what was done in its time is not that rate: there is a backlog."""
+BEHIND = 0.25
+"""The share of requests that came to a backlog from which on it is in the median, too."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One contender's turn in one round. Times are milliseconds; `busy` is the server's CPU seconds a second."""
+    """One contender's turn in one round. Times are milliseconds; `busy` is the server's CPU seconds a second.
+
+    Of a turn at a fixed rate, `asked` is that rate, `per_second` what was answered while it lasted, `late` the 99th
+    percentile of how late the load itself was, which is in the latencies, and `behind` the share of requests that fell
+    due while as many were under way as those without a fixed rate have connections.
+    """
 
     per_second: float
     p50: float
     p99: float
     busy: float
+    asked: float | None = None
+    late: float | None = None
+    behind: float | None = None
 
     @property
     def per_cpu_second(self) -> float:
@@ -38,6 +50,17 @@ class Series:
     name: str
     samples: tuple[Sample, ...]
     target: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether those at a fixed rate were answered at that rate and in step with it, in the median of the rounds."""
+        answered = median([each.per_second / each.asked if each.asked else 1 for each in self.samples])
+        return answered >= KEPT and median([each.behind or 0 for each in self.samples]) < BEHIND
+
+    @property
+    def punctual(self) -> bool:
+        """Whether the load was in time: what it was late by itself is no more than half of the median latency."""
+        return median([(each.late or 0) / each.p50 for each in self.samples]) <= 0.5
 
     @property
     def rates(self) -> list[float]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from benchmarks.services import bare, products
 from benchmarks.services.engines import Beside
 from benchmarks.services.measurement import PRODUCT, Sample
 from benchmarks.services.rounds import Comparison, Contender
-from benchmarks.services.stage import Server, Stage
+from benchmarks.services.stage import Stage
+from benchmarks.services.wrk import Failed
 
 from hcs_services.settings import Settings
 
-TURNS, A_TURN = 5, 20_000
-"""As many products for a turn as it cannot read; when they come again, four times as many were read since."""
+TURNS, A_TURN = 3, 100_000
+"""As many products for a turn as it does not read; when they come again, those of two other turns were read since."""
 _FIRST = 1_000_000
 """The first one's number: smaller ones are those of the rows of cached reads."""
 _CONNECTIONS = int(Settings.model_fields["reader_pool_size"].default)
@@ -37,21 +40,31 @@ def comparisons(stage: Stage, beside: Beside) -> Iterator[Comparison]:
     }
     product = stage.product("read-api", {"CACHE_PASSWORD": beside.redis.password, **beside.environment})
     bounds = _FIRST, _FIRST + TURNS * A_TURN
+    turns = itertools.cycle(_turns(stage))
+
+    def drive(seconds: float) -> Sample:
+        return _missing(beside, seconds, product.loaded("/", next(turns)))
+
+    def at_rate(per_second: float, seconds: float) -> Sample:
+        return _missing(beside, seconds, partial(product.steady(next(turns)), per_second))
+
     contenders = [
-        Contender(PRODUCT, _missing(stage, beside, product)),
+        Contender(PRODUCT, drive, at_rate=at_rate),
         Contender("bare asyncmy loops", bare.driven("bare_selects", loops, _CONNECTIONS, *bounds), 0.4),
     ]
     yield Comparison("read-miss", "GET of a product that no cache has", contenders)
 
 
-def _missing(stage: Stage, beside: Beside, product: Server) -> Callable[[float], Sample]:
-    """Each turn reads products of its own, from an empty Redis."""
+def _turns(stage: Stage) -> list[Path]:
+    """Each turn reads products of its own."""
     starts = range(_FIRST, _FIRST + TURNS * A_TURN, A_TURN)
-    files = [products.requests(stage.folder / f"misses-{start}", range(start, start + A_TURN)) for start in starts]
-    next_file = itertools.cycle(files)
+    return [products.requests(stage.folder / f"misses-{start}", range(start, start + A_TURN)) for start in starts]
 
-    def drive(seconds: float) -> Sample:
-        beside.redis.command("FLUSHALL")
-        return product.loaded("/", next(next_file))(seconds)
 
-    return drive
+def _missing(beside: Beside, seconds: float, drive: Callable[[float], Sample]) -> Sample:
+    """A turn from an empty Redis. Raises Failed if it came to a product for the second time."""
+    beside.redis.command("FLUSHALL")
+    sample = drive(seconds)
+    if sample.per_second * seconds > A_TURN:
+        raise Failed(f"more than {A_TURN:,} products were read, so that not all were misses")
+    return sample

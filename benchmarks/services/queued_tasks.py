@@ -18,6 +18,11 @@ _PAYLOAD = {"user_id": "ada", "to": "ada@customers.example", "subject": "Your pa
 _AT_ONCE = 256  # without a confirm
 
 
+def task() -> bytes:
+    """A new one, as a message's body."""
+    return TaskMessage(uuid.uuid4().hex, "send_email", _PAYLOAD, datetime.now(UTC)).encode()
+
+
 def over_queued(drive: Callable[[float], Sample], broker: Broker, per_second: float) -> Callable[[float], Sample]:
     """`drive` with as many tasks in the queue as it can take in its seconds, at most `per_second`."""
 
@@ -40,8 +45,7 @@ async def _fill(broker: Broker, count: int) -> None:
 
     async def one() -> None:
         async with room:
-            task = TaskMessage(uuid.uuid4().hex, "send_email", _PAYLOAD, datetime.now(UTC))
-            await publisher.publish(DEFAULT, task.encode(), {}, 60)
+            await publisher.publish(DEFAULT, task(), {}, 60)
 
     try:
         await asyncio.gather(*(one() for _ in range(count)))

@@ -29,7 +29,7 @@ _LIFETIME_MS = 3_600_000  # nothing is read anew while it is measured
 
 def comparisons(stage: Stage, beside: Beside) -> Iterator[Comparison]:
     """A row for hits in Redis, one for hits in the process's own cache."""
-    _fill(beside)
+    fill(beside)
     environment = {"CACHE_PASSWORD": beside.redis.password, **beside.environment}
     product = stage.product("read-api", environment)
     plain = stage.plain("plain_reads", environment)
@@ -55,7 +55,7 @@ def _contenders(stage: Stage, beside: Beside, product: Server, plain: Server) ->
     ]
 
 
-def _fill(beside: Beside) -> None:
+def fill(beside: Beside) -> None:
     """The same products in MySQL, in the cache as the product keeps them, and as a plain application would."""
     client = redis.Redis.from_url(beside.redis.url, password=beside.redis.password)
     for first in range(0, KEYS, 1000):

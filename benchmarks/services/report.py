@@ -10,10 +10,9 @@ from hack.marked import with_marked
 
 BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
 HEAD = (
-    "| row | contender | requests/s: median (least to most) | p50, p99 (ms) | CPU a request (µs) "
+    "| row | contender | requests/s: median (least to most) | p50, p99 (ms) | CPU a request (µs) | of its core "
     "| product ÷ it, by rate | by CPU | target |"
 )
-
 
 TAIL = 5.0
 """The most that p99 ÷ p50 should be at the share of the highest rate."""
@@ -26,7 +25,7 @@ def with_table(page: str, results: Iterable[Result]) -> str:
 
 def table(results: Iterable[Result]) -> str:
     """A Markdown table: a line for each contender of each row."""
-    lines = [HEAD, "|" + "---|" * 8]
+    lines = [HEAD, "|" + "---|" * 9]
     for result in results:
         lines += [_line(result, series) for series in result.series]
         lines += [_tail(series, ours=series is result.steady[0]) for series in result.steady]
@@ -46,15 +45,27 @@ def _line(result: Result, series: Series) -> str:
 
 
 def _tail(series: Series, *, ours: bool) -> str:
-    tail = _spread(Spread.of([sample.tail for sample in series.samples]), ".1f")
-    return f"| {' | '.join(['', *_figures(series), f'p99 ÷ p50: {tail}', '', f'≤ {TAIL:g}' if ours else ''])} |"
+    judged = ours and series.kept and series.punctual
+    return f"| {' | '.join(['', *_figures(series), _factor(series), '', f'≤ {TAIL:g}' if judged else ''])} |"
+
+
+def _factor(series: Series) -> str:
+    """What there is to say of p99 ÷ p50: nothing where a backlog is in both."""
+    if not series.kept:
+        asked = Spread.of([sample.asked or 0 for sample in series.samples]).middle
+        return f"rate not kept: {asked:,.0f} asked"
+    tail = f"p99 ÷ p50: {_spread(Spread.of([sample.tail for sample in series.samples]), '.1f')}"
+    late = Spread.of([sample.late or 0 for sample in series.samples]).middle
+    return tail if series.punctual else f"{tail}; the load itself was late by {late:.1f} ms (p99)"
 
 
 def _figures(series: Series) -> list[str]:
     cost = Spread.of([1e6 / sample.per_cpu_second for sample in series.samples]).middle
+    busy = Spread.of([sample.busy for sample in series.samples]).middle
     p50 = Spread.of([sample.p50 for sample in series.samples]).middle
     p99 = Spread.of([sample.p99 for sample in series.samples]).middle
-    return [series.name, _spread(Spread.of(series.rates), ",.0f"), f"{p50:.1f}, {p99:.1f}", f"{cost:.0f}"]
+    rate = _spread(Spread.of(series.rates), ",.0f")
+    return [series.name, rate, f"{p50:.1f}, {p99:.1f}", f"{cost:.0f}", f"{busy:.0%}"]
 
 
 def _spread(spread: Spread, form: str) -> str:

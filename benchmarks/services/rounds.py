@@ -14,6 +14,8 @@ ROUNDS, SECONDS = 5, 3.0
 WARM_UP_SECONDS = 1.0
 SHARE = 0.7
 """Of the highest rate: what a service that is sized well has to do at its busiest."""
+STEADY = 3
+"""Times as long as the others is a turn at that share: p99 needs requests, and its ends are to count for little."""
 
 
 def _nothing() -> None:
@@ -29,7 +31,7 @@ class Contender:
     target: float | None = None
     settle: Callable[[], None] = _nothing
     at_rate: Callable[[float, float], Sample] | None = None
-    """Loads it with so many requests a second, for so many seconds, whatever its answers."""
+    """Loads it with so many requests a second, for so many seconds, whatever its answers; the sample says `asked`."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Comparison:
     name: str
     title: str
     contenders: Sequence[Contender]
+    sustained: Callable[[float, float], float] | None = None
+    """What the product does a second, asked for so many for so many seconds, where a load at a rate takes from what the
+    highest rate is measured with; else that is what a share is taken of.
+    """
 
 
 def measure(comparison: Comparison, rounds: int, seconds: float, conditions: Mapping[str, str]) -> Result:
@@ -52,7 +58,10 @@ def measure(comparison: Comparison, rounds: int, seconds: float, conditions: Map
         for contender in _rotated(comparison.contenders, number):
             samples[contender.name].append(_turn(contender, contender.drive, seconds))
     series = tuple(Series(each.name, tuple(samples[each.name]), each.target) for each in comparison.contenders)
-    steady = _steady(comparison.contenders, median(series[0].rates) * SHARE, rounds, seconds)
+    highest = median(series[0].rates)
+    if comparison.sustained:
+        highest = comparison.sustained(highest, seconds * STEADY)
+    steady = _steady(comparison.contenders, highest * SHARE, rounds, seconds)
     return Result(comparison.name, comparison.title, series, conditions, steady)
 
 
@@ -63,7 +72,7 @@ def _steady(contenders: Sequence[Contender], rate: float, rounds: int, seconds: 
         for number, contender in enumerate(contenders):
             if contender.at_rate:
                 name = f"{contender.name} at that rate" if number else f"{contender.name} at {SHARE:.0%}"
-                sample = _turn(contender, partial(contender.at_rate, rate), seconds)
+                sample = _turn(contender, partial(contender.at_rate, rate), seconds * STEADY)
                 samples.setdefault(name, []).append(sample)
     return tuple(Series(name, tuple(found)) for name, found in samples.items())
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from benchmarks.services import bare, cores, wrk
 from benchmarks.services.measurement import Sample
@@ -19,7 +18,6 @@ from tests.engine.containers import until
 from tests.ports import free_port
 
 START_SECONDS = 60
-Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,9 @@ class Server:
         """What drives it with wrk, as a Contender asks."""
 
         def drive(seconds: float) -> Sample:
-            outcome, busy = self._busy_during(lambda: wrk.run(self.url(path), seconds, requests))
+            used, began = cores.seconds_used(self.pid), time.monotonic()
+            outcome = wrk.run(self.url(path), seconds, requests)
+            busy = (cores.seconds_used(self.pid) - used) / (time.monotonic() - began)
             return Sample(outcome.per_second, outcome.p50, outcome.p99, busy)
 
         return drive
@@ -47,16 +47,11 @@ class Server:
 
         def drive(per_second: float, seconds: float) -> Sample:
             load = bare.driven("steady", {}, per_second, self.port, requests, core=cores.LOAD)
-            sample, busy = self._busy_during(lambda: load(seconds))
-            return replace(sample, busy=busy)
+            used = cores.seconds_used(self.pid)
+            sample = load(seconds)
+            return replace(sample, busy=(cores.seconds_used(self.pid) - used) / seconds)
 
         return drive
-
-    def _busy_during(self, load: Callable[[], Loaded]) -> tuple[Loaded, float]:
-        """What the load returns, and the CPU seconds that the server used a second meanwhile."""
-        used, began = cores.seconds_used(self.pid), time.monotonic()
-        found = load()
-        return found, (cores.seconds_used(self.pid) - used) / (time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,16 @@ class Stage:
 
     def product(self, tier: str, environment: Mapping[str, str]) -> Server:
         """A tier of the product as its pod runs it."""
+        return self._tier(f"product-{tier}", ["hcs_services", tier], tier, environment)
+
+    def untuned(self, part: str, tier: str, environment: Mapping[str, str]) -> Server:
+        """The same without a part of its start-up tuning."""
+        return self._tier(f"without-{part}", ["benchmarks.services.untuned", part, tier], tier, environment)
+
+    def _tier(self, name: str, module: Sequence[str], tier: str, environment: Mapping[str, str]) -> Server:
         port, admin = free_port(), free_port()
         own = {"HTTP_PORT": str(port), "ADMIN_PORT": str(admin), "HCS_TIER": tier, **environment}
-        return self.start(f"product-{tier}", ["python", "-m", "hcs_services", tier], port, environment=own)
+        return self.start(name, ["python", "-m", *module], port, environment=own)
 
     def plain(self, module: str, environment: Mapping[str, str]) -> Server:
         """One of the plain applications beside this module, under uvicorn as it comes."""

@@ -1,108 +1,104 @@
 """A load at a fixed rate: `python -m benchmarks.services.steady <seconds> <per second> <port> <requests>`.
 
 Prints its figures as JSON. Each request has its time, whatever became of those before it, and its latency counts from
-then: one that has to wait for a connection waits for the server.
+then: one that has to wait for a connection waits for the server. It shares its core with what the server asks, so it
+does little itself: no event loop, requests as they are sent, and of an answer only what tells its status and its end.
 """
 
 from __future__ import annotations
 
-import asyncio
+import gc
+import re
+import socket
 import sys
-import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
+from select import select
 
-import httptools
-import uvloop
-from benchmarks.services.bare import Timed
+from benchmarks.services.pace import Outcomes, Pace, first_on_its_core
 from benchmarks.services.wrk import CONNECTIONS
+
+ANSWER_SECONDS = 10
+"""As wrk's: an answer that takes longer is none."""
+_PIECE = 1 << 16
+"""Bytes that are read at a time: more than twice as many would be mapped and unmapped for each."""
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Refused(Exception):
     """Not every request got its answer, so the latencies mean nothing."""
 
 
-class _Load:
-    """Requests that are due, and the connections that have nothing to do."""
+class Answer:
+    """One answer, fed piece by piece."""
 
-    def __init__(self, requests: list[bytes], count: int, timed: Timed) -> None:
-        self._requests = cycle(requests)
-        self.idle: deque[_Connection] = deque()
-        self.due: deque[float] = deque()
-        self._latencies = timed.latencies
-        self.failed: list[str] = []
-        self._left = count
-        self.done = asyncio.Event()
+    def __init__(self) -> None:
+        self._header = b""
+        self._missing: int | None = None  # bytes of the body; None until the header is whole
 
-    def send(self) -> None:
-        """Send what is due, as far as there are connections."""
-        while self.due and self.idle:
-            self.idle.popleft().ask(next(self._requests), self.due.popleft())
-
-    def answered(self, connection: _Connection, latency: float) -> None:
-        """Count it, and send what waits for a connection."""
-        self._latencies.append(latency)
-        self._left -= 1
-        if not self._left:
-            self.done.set()
-        self.idle.append(connection)
-        self.send()
-
-    def fail(self, why: str) -> None:
-        """Note why the run means nothing, and end it."""
-        self.failed.append(why)
-        self.done.set()
+    def complete(self, data: bytes) -> bool:
+        """Whether it is whole with this piece. Raises Refused: it is no success, or does not tell its length."""
+        if self._missing is None:
+            self._header += data
+            header, end, data = self._header.partition(b"\r\n\r\n")
+            if not end:
+                return False
+            length = _LENGTH.search(header)
+            if header[9:10] != b"2" or not length:
+                raise Refused(header.decode(errors="replace"))
+            self._missing = int(length[1])
+        self._missing -= len(data)
+        return not self._missing
 
 
-class _Connection(asyncio.Protocol):
-    """One request at a time; httptools calls `on_message_complete`."""
+class Connection:
+    """One request at a time."""
 
-    def __init__(self, load: _Load) -> None:
-        self._load = load
-        self._since = 0.0
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS)
+        self._socket.settimeout(None)  # with a timeout, each call would poll before it
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number = self._socket.fileno()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._load.idle.append(self)
+    def ask(self, request: bytes, due: float) -> None:
+        """Send a request that was due then."""
+        self.due, self._answer = due, Answer()
+        self._socket.sendall(request)
 
-    def ask(self, request: bytes, since: float) -> None:
-        """Send a request that was due at `since`."""
-        self._since, self._parser = since, httptools.HttpResponseParser(self)
-        self._transport.write(request)  # type: ignore[attr-defined]
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        """Any answer but a success ends the run."""
-        if not 200 <= (status := self._parser.get_status_code()) < 300:
-            self._load.fail(str(status))
-        self._load.answered(self, time.monotonic() - self._since)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._load.fail(f"the server closed: {error}")
+    def answered(self) -> bool:
+        """Take in what has come; whether that was the last of the answer."""
+        data = self._socket.recv(_PIECE)
+        if not data:
+            raise Refused("the server closed")
+        return self._answer.complete(data)
 
 
-async def _run(seconds: float, per_second: float, port: int, requests: list[bytes]) -> str:
-    count, timed = round(per_second * seconds), Timed()
-    load, loop = _Load(requests, count, timed), asyncio.get_running_loop()
-    for _ in range(CONNECTIONS):
-        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
-    timed.begin()
-    for number in range(count):
-        at = timed.began + number / per_second
-        if (early := at - time.monotonic()) > 0:
-            await asyncio.sleep(early)
-        load.due.append(at)
-        load.send()
-    await load.done.wait()
-    if load.failed:
-        raise Refused(f"{len(load.failed)} of {count}, the first: {load.failed[0]}")
-    return timed.figures()
+def run(pace: Pace, connections: Sequence[Connection], requests: Iterator[bytes]) -> str:
+    """Sends a request at each moment, or once a connection is free, and waits for the last answer; figures as JSON."""
+    idle, busy, due, outcomes = deque(connections), dict[int, Connection](), deque[float](), Outcomes()
+    pace.begin()
+    while len(outcomes) < pace.count:
+        due += pace.due()
+        while due and idle:
+            connection = idle.popleft()
+            connection.ask(next(requests), due.popleft())
+            busy[connection.number] = connection
+        ready, _, _ = select(busy, (), (), pace.wait() if pace.more else ANSWER_SECONDS)
+        if not ready and not pace.more:
+            raise Refused(f"no answer within {ANSWER_SECONDS} s")
+        for number in ready:
+            connection = busy[number]
+            if connection.answered():
+                outcomes.add(connection.due)
+                idle.append(busy.pop(number))
+    return outcomes.figures(pace, pace.late, busy=0.0)  # what the server used is known elsewhere
 
 
 if __name__ == "__main__":
-    asked = [one for one in Path(sys.argv[4]).read_bytes().split(b"\0") if one]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(runner.run(_run(float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), asked)))
+    asked = cycle([one for one in Path(sys.argv[4]).read_bytes().split(b"\0") if one])
+    opened = [Connection(int(sys.argv[3])) for _ in range(CONNECTIONS)]
+    gc.disable()  # its objects are few and none refers to itself
+    first_on_its_core()
+    print(run(Pace(float(sys.argv[1]), float(sys.argv[2])), opened, asked))

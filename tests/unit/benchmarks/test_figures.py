@@ -35,8 +35,8 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_the_table_has_a_line_for_each_contender_and_the_rows_title_once() -> None:
     assert table([RESULT]).splitlines()[2:] == [
-        "| gateway: GET | product | 2,000 (1,000 to 3,000) | 1.2, 9.0 | 500 |  |  |  |",
-        "|  | Envoy | 3,000 (2,000 to 8,000) | 1.2, 9.0 | 167 | 0.50 (0.25 to 1.00) | 0.25 | ≥ 1 |",
+        "| gateway: GET | product | 2,000 (1,000 to 3,000) | 1.2, 9.0 | 500 | 100% |  |  |  |",
+        "|  | Envoy | 3,000 (2,000 to 8,000) | 1.2, 9.0 | 167 | 50% | 0.50 (0.25 to 1.00) | 0.25 | ≥ 1 |",
     ]
 
 
@@ -46,9 +46,38 @@ def test_what_the_product_does_at_a_share_of_its_rate_is_a_line_of_its_own_and_i
     result = replace(RESULT, steady=(steady, other))
     assert Result.from_json(result.to_json()) == result
     assert table([result]).splitlines()[-2:] == [
-        "|  | product at 70% | 1,400 (1,400 to 1,400) | 1.5, 5.5 | 357 | p99 ÷ p50: 3.5 (3.0 to 4.0) |  | ≤ 5 |",
-        "|  | Envoy at that rate | 1,400 (1,400 to 1,400) | 1.0, 2.0 | 179 | p99 ÷ p50: 2.0 (2.0 to 2.0) |  |  |",
+        "|  | product at 70% | 1,400 (1,400 to 1,400) | 1.5, 5.5 | 357 | 50% | p99 ÷ p50: 3.5 (3.0 to 4.0) |  | ≤ 5 |",
+        "|  | Envoy at that rate | 1,400 (1,400 to 1,400) | 1.0, 2.0 | 179 | 25% | p99 ÷ p50: 2.0 (2.0 to 2.0) |  |  |",
     ]
+
+
+ASKED = Sample(1000, p50=2.0, p99=8.0, busy=0.5, asked=1000, late=0.2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "told", "target"),
+    [
+        ([ASKED] * 3, "p99 ÷ p50: 4.0 (4.0 to 4.0)", "≤ 5"),
+        ([replace(ASKED, per_second=981), *[replace(ASKED, per_second=900)] * 2], "rate not kept: 1,000 asked", ""),
+        ([replace(ASKED, per_second=900), *[replace(ASKED, per_second=981)] * 2], "p99 ÷ p50: 4.0 (4.0 to 4.0)", "≤ 5"),
+        ([replace(ASKED, behind=0.3)] * 3, "rate not kept: 1,000 asked", ""),
+        ([replace(ASKED, behind=0.2)] * 3, "p99 ÷ p50: 4.0 (4.0 to 4.0)", "≤ 5"),
+        ([replace(ASKED, late=1.1)] * 3, "p99 ÷ p50: 4.0 (4.0 to 4.0); the load itself was late by 1.1 ms (p99)", ""),
+    ],
+    ids=[
+        "kept",
+        "not kept in most rounds",
+        "kept in most rounds",
+        "made up for in time by most",
+        "made up for by some",
+        "kept by a load that was late",
+    ],
+)
+def test_the_factor_is_judged_only_where_the_rate_was_kept_and_the_load_in_time(
+    samples: list[Sample], told: str, target: str
+) -> None:
+    result = replace(RESULT, steady=(Series("product at 70%", tuple(samples)),))
+    assert [cell.strip() for cell in table([result]).splitlines()[-1].split("|")][7:10] == [told, "", target]
 
 
 def test_a_page_keeps_all_but_what_is_between_its_markers() -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from benchmarks.services.measurement import Sample
-from benchmarks.services.rounds import WARM_UP_SECONDS, Comparison, Contender, measure
+from benchmarks.services.rounds import STEADY, WARM_UP_SECONDS, Comparison, Contender, measure
 
 pytestmark = pytest.mark.unit
 
@@ -54,11 +54,23 @@ def test_those_that_can_then_have_their_turns_at_seven_tenths_of_the_products_me
         Contender("Envoy", lambda _: Sample(900, 1, 2, 1), at_rate=partial(at_rate, "Envoy")),
     ]
     result = measure(Comparison("row", "Row", [product, *others]), 3, 5, {})
-    assert told == ["product: 140 for 5", "Envoy: 140 for 5"] * 3
+    assert told == [f"product: 140 for {5 * STEADY}", f"Envoy: 140 for {5 * STEADY}"] * 3
     assert [(series.name, series.rates) for series in result.steady] == [
         ("product at 70%", [140] * 3),
         ("Envoy at that rate", [140] * 3),
     ]
+
+
+def test_where_the_load_takes_from_the_product_it_is_seven_tenths_of_what_is_done_beside_it() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def at_rate(rate: float, seconds: float) -> Sample:
+        asked.append((rate, seconds))
+        return Sample(min(rate, 100), 1, 2, 0.5)
+
+    product = Contender("product", lambda _: Sample(400, 1, 2, 1), at_rate=at_rate)
+    measure(Comparison("row", "Row", [product], lambda *asks: at_rate(*asks).per_second), 1, 5, {})
+    assert asked == [(400, 5 * STEADY), (70, 5 * STEADY)]
 
 
 def test_what_fails_names_whose_turn_it_was() -> None:
