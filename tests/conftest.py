@@ -7,6 +7,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ours", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("ours")
 
 TESTS = Path(__file__).parent
 RUNGS = frozenset({"unit", "engine", "apiserver", "cluster", "chaos"})

@@ -19,6 +19,7 @@ GO_BUILD = CACHE / "go" / "build"
 GO_MODULES = CACHE / "go" / "mod"
 DOCKER_DATA = CACHE / "docker"  # the private daemon's images
 SCRATCH = CACHE / "tmp"  # build contexts; emptied by the next make
+PYTEST = CACHE / "pytest"  # what tests write: pytest keeps that of the last three runs
 RUN = CACHE / "run"  # sockets, pid files, logs of what runs now; `make down` removes it
 SOCKET = RUN / "docker.sock"
 # Programs that would keep something in the home folder are told this place for it.
@@ -27,4 +28,5 @@ HOMES = {
     **{f"HELM_{name}_HOME": str(CACHE / "helm" / name.lower()) for name in ("CACHE", "CONFIG", "DATA")},
     "PIP_CACHE_DIR": str(CACHE / "pip"),
     "UV_CACHE_DIR": str(CACHE / "uv-cache"),
+    "PYTEST_DEBUG_TEMPROOT": str(PYTEST),
 }

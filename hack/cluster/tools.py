@@ -146,6 +146,7 @@ def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "CGO_ENABLED": "0",
         "GOCACHE": str(places.GO_BUILD),
         "GOMODCACHE": str(places.GO_MODULES),
+        "GOTMPDIR": str(places.SCRATCH),
         "GOENV": environ.get("GOENV") or str(Path(configuration) / "go" / "env"),
         "GOFLAGS": "-modcacherw",
         "GOWORK": "off",

@@ -195,4 +195,4 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float, what
     while not await condition():
         if time.monotonic() > deadline:
             raise Late(f"not within {seconds:g} s × {SLACK:g}: {what}")
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.4)

@@ -10,7 +10,7 @@ from typing import Any, Self
 from hcs_operator.kube.aio import Client
 from hcs_operator.kube.errors import KubeError
 
-EVERY = 0.15
+EVERY = 0.4
 Verdict = Callable[[dict[str, Any]], str | None]
 
 

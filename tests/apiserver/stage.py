@@ -178,6 +178,11 @@ class Stage:
         ]
 
 
+def of_children(writes: list[str]) -> list[str]:
+    """Those writes that are of more than the operator's own words: no status, event or lease."""
+    return [write for write in writes if not write.endswith("/status") and not _OWN_WORDS.search(write)]
+
+
 def normalised(children: dict[str, dict[str, Any]], namespace: str) -> dict[str, Any]:
     """Return the objects without what differs from run to run: identities, times, counters, and what is random."""
     return {_text(name, namespace): _plain(document, namespace) for name, document in sorted(children.items())}
@@ -187,6 +192,7 @@ _PASSING = frozenset({
     "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "status", "clusterIP", "clusterIPs",
     "deployment.kubernetes.io/revision", "controller-uid", "batch.kubernetes.io/controller-uid",
 })  # fmt: skip
+_OWN_WORDS = re.compile(r"/(events|leases)(/|$)")
 _HASH = re.compile(r"(?<![0-9a-f])([0-9a-f]{16}|[0-9a-f]{8})(?![0-9a-f])")
 _CERTIFICATE = re.compile(r"-----BEGIN.*-----END [A-Z ]+-----", re.DOTALL)
 

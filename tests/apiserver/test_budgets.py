@@ -55,7 +55,7 @@ async def test_a_planned_restart_waits_for_its_budget_and_uses_it_up_for_a_drain
         await stage.kube.create(copies(stage.namespace))
         await stage.until(used_up, 20, "the budget is used up")
 
-        await stage.edit("shop", database={"config": {"max_allowed_packet": "32M"}})
+        await stage.edit("shop", database={"config": {"back_log": "200"}})
         await stage.until_reason("Reconciling", "WaitingForBudget", 20, "shop-replica-0-1 is not made anew yet")
         assert await uids() == before
 

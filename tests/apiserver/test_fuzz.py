@@ -95,9 +95,7 @@ def specs() -> list[Any]:
     checks = list(HealthCheck)
 
     @seed(1)
-    @settings(
-        max_examples=EXAMPLES, database=None, phases=[Phase.generate], suppress_health_check=checks, deadline=None
-    )
+    @settings(max_examples=EXAMPLES, database=None, phases=[Phase.generate], suppress_health_check=checks)
     @given(valid | spoiled(valid))
     def collect(spec: Any) -> None:
         found.append(spec)

@@ -33,7 +33,7 @@ async def driver(stage: Stage) -> AsyncIterator[None]:
             with suppress(KubeError):
                 for claim in (await stage.kube.list("PersistentVolumeClaim", stage.namespace)).items:
                     await _provide(stage.kube, claim)
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.4)
 
     playing = asyncio.create_task(play())
     try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
+from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +31,7 @@ class Attempt:
     answer: dict[str, Any] = field(default_factory=dict)
     token: str = ""  # for reads that must see it
     bugs: list[str] = field(default_factory=list)  # every answer of 500, and a read that did not see it
+    reads_failed: int = 0  # reads of what was acknowledged that got no answer or a 5xx
 
     @property
     def settled(self) -> bool:
@@ -45,6 +49,19 @@ class Attempt:
         return self.settled and not self.acknowledged
 
 
+def oldest_acknowledged(waiting: deque[Attempt]) -> Attempt | None:
+    """Takes the oldest that is acknowledged by now out of those that wait for it; none if none is. What was refused waits
+    for nothing, and goes.
+    """
+    while waiting and waiting[0].refused:
+        waiting.popleft()
+    for index, attempt in enumerate(waiting):
+        if attempt.acknowledged:
+            del waiting[index]
+            return attempt
+    return None
+
+
 async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
     """Sends one attempt under its key and records the answer; no answer leaves status 0."""
     attempt.at = time.monotonic()
@@ -59,19 +76,37 @@ async def send(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> N
         attempt.status = 0
 
 
+async def send_until_settled(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
+    """Sends one attempt until there is a sure answer, as a client would that is told to come back: two minutes at most."""
+    for _ in range(120):
+        await send(http, gateway, attempt)
+        if attempt.settled:
+            return
+        await asyncio.sleep(1)
+
+
 async def read_back(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
     """Reads an acknowledged order with its token: it may be answered late or not at all, but never as unknown."""
     url, headers = f"{gateway}/api/v1/orders/{attempt.answer['order_id']}", {"X-Consistency-Token": attempt.token}
-    with suppress(*_NO_ANSWER):
-        status, answer, _ = await _call(http, "GET", url, attempt, headers=headers)
-        if 400 <= status < 500 and status != 429:
-            attempt.bugs.append(f"GET {url}: {status} {answer}")
+    status, answer = await _read(http, url, attempt, headers)
+    if 400 <= status < 500 and status != 429:
+        attempt.bugs.append(f"GET {url}: {status} {answer}")
 
 
 async def ask_for_task(http: aiohttp.ClientSession, gateway: str, attempt: Attempt) -> None:
     """Asks what became of an accepted task; any answer will do but a 500."""
+    await _read(http, f"{gateway}/api/v1/tasks/{attempt.answer['task_id']}", attempt, {})
+
+
+async def _read(
+    http: aiohttp.ClientSession, url: str, attempt: Attempt, headers: Mapping[str, str]
+) -> tuple[int, dict[str, Any]]:
+    """(status, JSON) of one read, (0, {}) without an answer; counts it as failed then, and after a 5xx."""
+    status, answer = 0, dict[str, Any]()
     with suppress(*_NO_ANSWER):
-        await _call(http, "GET", f"{gateway}/api/v1/tasks/{attempt.answer['task_id']}", attempt)
+        status, answer, _ = await _call(http, "GET", url, attempt, headers=headers)
+    attempt.reads_failed += not 200 <= status < 500
+    return status, answer
 
 
 async def _cancel(http: aiohttp.ClientSession, url: str, attempt: Attempt) -> None:

@@ -14,7 +14,7 @@ Loss = Callable[[Stack, str], AbstractContextManager[None]]
 """Loses the broker in the pod of that name while the block runs, or as far as it goes."""
 
 # Three brokers need three nodes; all else is as small as it gets. A fixed number of workers is there from the start.
-_SPEC: dict[str, Any] = {
+OF_THREE: dict[str, Any] = {
     "database": {"members": 1},
     "readReplicas": {"replicas": 0},
     "autoscaling": {"mode": "Off"},
@@ -25,12 +25,23 @@ _SPEC: dict[str, Any] = {
         "resources": {"requests": {"cpu": "30m", "memory": "192Mi"}, "limits": {"memory": "768Mi"}},
     },
 }
+"""Of the spec of a stack with a queue of three."""
 
 
 def make_three(kubectl: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Stack:
     """A stack with a queue of three."""
-    kubectl.apply(resource("held", _SPEC))
+    kubectl.apply(resource("held", OF_THREE))
     return reach(kubectl, "held")
+
+
+def lose_the_leading_one(stack: Stack, fault: Loss) -> None:
+    """Has a fault done to it under a load, which finds no accepted task lost; all three are up again at the end."""
+    lost = leader(stack)
+    with stack.under_load():
+        print(f"    hit {lost}")
+        with fault(stack, lost):
+            until(f"{lost} is said to be down", lambda: is_named(stack, lost), 30)
+        until_whole(stack)
 
 
 def until_whole(stack: Stack) -> None:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
 SAMPLES_NAMESPACE = "shop"
 OPERATOR_NAMESPACE = "hcs-system"
-FIRST = ("test_images", "test_daemon_remains", "test_reclaim", "test_at_rest", "under_load")
+FIRST = ("test_images", "test_daemon_remains", "test_at_rest", "under_load")
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ class Stack:
         return Ledger(self.gateway, Outside(SINK, STUB, bucket))
 
     @contextmanager
-    def under_load(self, enough: int = 200) -> Iterator[Ledger]:
+    def under_load(self) -> Iterator[Ledger]:
         """Orders and tasks go on while the block runs, half as many as `make chaos` sends, so that a small machine keeps
-        up; at least `enough` are acknowledged before and after it, and then every sum is asserted.
+        up; at least 200 are acknowledged before and after it, and then every sum is asserted.
         """
         ledger = self.ledger()
-        with ledger.trickle(10, 2.5, enough):
+        with ledger.trickle(10, 2.5):
             yield ledger
         print(f"    {ledger.settle_and_balance()}")
 
@@ -134,27 +134,20 @@ def node_address(kubectl: Kubectl) -> str:
 @pytest.fixture
 def namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
     """A namespace of the test's own, gone afterwards."""
-    with _namespace(kubectl) as inside:
+    with own_namespace(kubectl) as inside:
         yield inside
 
 
 @pytest.fixture(scope="module")
 def module_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
     """A namespace that the tests of one module share."""
-    with _namespace(kubectl) as inside:
+    with own_namespace(kubectl) as inside:
         yield inside
 
 
-@pytest.fixture(scope="session")
-def small(kubectl: Kubectl, reach: Callable[[Kubectl, str], Stack]) -> Iterator[Stack]:
-    """A small stack in a namespace of its own, which modules share: each says first what it is to `become`."""
-    with _namespace(kubectl) as inside:
-        inside.apply(resource("small"))
-        yield reach(inside, "small")
-
-
 @contextmanager
-def _namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+def own_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """A namespace while the block runs."""
     name = f"test-{uuid.uuid4().hex[:6]}"
     kubectl.apply(
         {

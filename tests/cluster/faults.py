@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tests.cluster import brokers, members, nodes, reliability, volumes
+from tests.cluster.balance import Balance
 from tests.cluster.conftest import Stack, without_operator
 from tests.cluster.ledger import Ledger
-from tests.cluster.reliability import Series
+from tests.cluster.reliability import Series, Target
 
 HAND_OVER = """
 from hcs_operator.mysql.session import over_socket
@@ -28,11 +30,11 @@ with over_socket("/run/mysqld/mysqld.sock", statement_seconds=30) as session:
 class Fault:
     """What is done to whom, and the gap that it may cost."""
 
-    target: str
+    target: Target
     inflict: members.Loss
     operator_away: bool = False
     fails_none: bool = False
-    """Whether every request must get a sure answer at once."""
+    """Whether every write must get a sure answer at once, and every read an answer."""
     enough: int = 20
     """How many runs prove it."""
     prepare: Callable[[Stack], None] = lambda _: None
@@ -47,15 +49,41 @@ class Fault:
 def suffered(stack: Stack, name: str, count: int) -> Series:
     """What the ledger of 20 orders and 5 tasks a second says once the fault was done so many times, and healed."""
     ledger, began = stack.ledger(), datetime.now(UTC)
-    with ledger.trickle():
-        gaps = [_run(stack, name, ledger) for _ in range(count)]
-    balance = ledger.settle_and_balance()
-    print(f"    {name}, {count} times: {balance}")
-    assert not (FAULTS[name].fails_none and balance.unknown), f"{balance.unknown} requests failed at first"
+    gaps: list[tuple[float, float]] = []
+    wrong: list[str] = []
+    balance = Balance()
+    with _noted(wrong, "a run failed"), ledger.trickle():
+        for _ in range(count):
+            gaps.append(_run(stack, name, ledger))
+    with _noted(wrong, "the ledger was not counted"):
+        balance = ledger.settle_and_count()
+        wrong += balance.wrong
+    print(f"    {name}, {count} times: {balance}", *wrong, sep="\n    ")
+    if FAULTS[name].fails_none and (balance.unknown or balance.reads_failed):
+        wrong.append(f"{balance.unknown} writes and {balance.reads_failed} reads failed at first")
     at_service, at_client = ([gap[side] for gap in gaps] for side in (0, 1))
     return Series(
-        name, began.date().isoformat(), balance.acknowledged, balance.refused, balance.unknown, at_service, at_client
+        name,
+        began.date().isoformat(),
+        acknowledged=balance.acknowledged,
+        refused=balance.refused,
+        unknown=balance.unknown,
+        gaps_at_service=at_service,
+        gaps_at_client=at_client,
+        lost=balance.lost,
+        doubled=balance.doubled,
+        wrong=reliability.in_a_line(wrong),
     )
+
+
+@contextmanager
+def _noted(wrong: list[str], what: str) -> Iterator[None]:
+    """Prints and notes an error of the block."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is: the series failed, and that is to be on record
+        traceback.print_exc()
+        wrong.append(f"{what}: {type(error).__name__}: {error}")
 
 
 def _run(stack: Stack, name: str, ledger: Ledger) -> tuple[float, float]:
@@ -92,31 +120,54 @@ def reader_killed(stack: Stack, _: str) -> Iterator[None]:
 def _survive_a_node(stack: Stack) -> None:
     """Has two of each tier, each on a node of its own, and what the load is held against where no fault comes."""
     nodes.hold_the_samples(stack.kubectl)
+    _have_two_of_each_tier(stack)
+
+
+def _survive_a_drain(stack: Stack) -> None:
+    """The same with the primary where it can be drained: a tier of one pod is away while that pod moves."""
+    _have_two_of_each_tier(stack)
+    nodes.make_expendable(stack)
+
+
+def _have_two_of_each_tier(stack: Stack) -> None:
     stack.patch({tier: {"replicas": 2} for tier in ("gateway", "writeApi", "asyncApi", "readApi")})
     stack.until_ready()
     stack.until_condition("Reconciling", "False", 120)
 
 
-FAILOVER = "≤ 8 median, ≤ 10 worst"
-ALONE = "back without a person"
+BACK_OFF = (
+    "the kubelets of clusters before 2026-11-30 start a container that ends again only after 10 s, 20 s, 40 s and more, "
+    "and the gap has that in it; those since then wait 10 s at the most"
+)
+CHANGED = "a change of the group's members stalls commits for 0.5 to 3.6 s (docs/adr/0009)"
+FAILOVER = Target(median=8, worst=10)
+PLANNED = Target(worst=1, besides="no failed request")
+NO_GAP = Target(worst=1)
+ALONE = Target(besides="back without a person")
+OUTAGE = replace(ALONE, reason=BACK_OFF)
 FAULTS = {
-    "hand-over": Fault("≤ 1, no failed request", handed_over, fails_none=True),
-    "primary's pod deleted": Fault("≤ 1.5", members.deleted),
+    "hand-over": Fault(PLANNED, handed_over, fails_none=True),
+    "primary's pod deleted": Fault(Target(worst=1.5), members.deleted),
     "primary killed (-9)": Fault(FAILOVER, members.killed),
     "primary hung (SIGSTOP)": Fault(FAILOVER, members.hung),
     "primary's node killed": Fault(FAILOVER, nodes.killed, prepare=nodes.make_expendable),
     "primary's node cut off": Fault(FAILOVER, nodes.cut_off, prepare=nodes.make_expendable),
     "primary's node muted": Fault(FAILOVER, nodes.muted, prepare=nodes.make_expendable),
+    "primary's node drained": Fault(
+        replace(PLANNED, reason=CHANGED), nodes.drained, prepare=_survive_a_drain, fails_none=True
+    ),
     "primary's volume full for 20 s": Fault(ALONE, volumes.full, prepare=volumes.give_the_primary_a_small_one),
     "primary's volume lost": Fault(FAILOVER, volumes.lost),
-    "both secondaries killed": Fault(ALONE, members.others_killed),
-    "all members killed": Fault(ALONE, members.all_killed),
-    "every member replaced in turn": Fault("no failed request", members.rolled, fails_none=True),
-    "grown from one to three": Fault("no gap", members.grown, prepare=members.make_one, enough=3),
-    "joiner killed at two": Fault(ALONE, members.joiner_killed, prepare=members.make_one),
-    "reader killed": Fault("no gap", reader_killed),
+    "both secondaries killed": Fault(OUTAGE, members.others_killed),
+    "all members killed": Fault(OUTAGE, members.all_killed),
+    "every member replaced in turn": Fault(replace(PLANNED, reason=CHANGED), members.rolled, fails_none=True),
+    "grown from one to three": Fault(
+        replace(NO_GAP, reason=CHANGED), members.grown, prepare=members.make_one, enough=3
+    ),
+    "joiner killed at two": Fault(OUTAGE, members.joiner_killed, prepare=members.make_one),
+    "reader killed": Fault(NO_GAP, reader_killed),
     "broker's node killed": Fault(
-        "no task lost",
+        Target(besides="no task lost"),
         nodes.killed,
         prepare=_survive_a_node,
         stack="held",

@@ -8,12 +8,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from tests.cluster.objects import Document, objects
+from tests.cluster.objects import Document, NotRead, objects
 from tests.slack import SLACK
 
 T = TypeVar("T")
@@ -28,14 +29,20 @@ class Late(AssertionError):
 
 
 def until(what: str, probe: Callable[[], T | None], seconds: float, *, every: float = 0.2) -> T:
-    """The probe's first truthy answer; raises Late with its last answer once `seconds` × SLACK have passed."""
+    """The probe's first truthy answer; raises Late with its last answer once `seconds` × SLACK have passed.
+
+    A look that fails, as one into a container that has yet to start, is no answer, and is told if it was the last one.
+    """
     started = time.monotonic()
     seen: object = None
     while time.monotonic() - started < seconds * SLACK:
-        seen = probe()
-        if seen:
+        try:
+            seen = found = probe()
+        except (CommandFailed, NotRead) as error:
+            seen, found = error, None
+        if found:
             print(f"    {what}: {time.monotonic() - started:.1f} s")
-            return seen
+            return found
         time.sleep(every)
     message = f"{what}: not within {seconds:.0f} s × {SLACK:.0f}; seen last: {seen!r}"
     raise Late(message)
@@ -79,6 +86,13 @@ class Kubectl:
     def get(self, kind: str, name: str) -> Document | None:
         """One object, or None where there is none."""
         return objects(self.kubeconfig).get(kind, self.namespace, name)
+
+    def shown(self, pod: str, port: int, name: str) -> Document:
+        """What a pod shows as JSON at a port under a name; nothing while it shows none."""
+        place = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy/{name}"
+        with suppress(NotRead):
+            return objects(self.kubeconfig).read(place) or {}
+        return {}
 
     def secret(self, name: str, key: str) -> str:
         """A key of a Secret in plain text; empty where there is no such Secret."""

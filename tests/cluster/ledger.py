@@ -1,4 +1,4 @@
-"""A client that writes down every answer, and the sums that must hold once it has stopped.
+"""A client that writes down every answer, and counts once it has stopped.
 
 Acknowledged (2xx) must be there, refused (4xx) must not, and whatever is neither (a 5xx, a time-out, a reset) is unknown
 and settled by sending the same idempotency key again; a 500 is a bug, whoever answers it, and so is an acknowledged order
@@ -14,23 +14,25 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import aiohttp
-from tests.cluster.attempts import FRESH, Attempt, send
+from tests.cluster import sums
+from tests.cluster.attempts import Attempt, oldest_acknowledged, send, send_until_settled
 from tests.cluster.balance import Balance
 from tests.cluster.kubectl import until
+from tests.cluster.looks import Looks
 from tests.cluster.open_loop import OpenLoop
 from tests.cluster.outside import Outside
+from tests.cluster.sums import STOCK, Seen, Sent, acknowledged
 from tests.slack import SLACK
 
-STOCK = 1_000_000
 USERS, PRODUCTS = 10, 8
+ENOUGH = 200  # orders before a fault and after it
 PRICE = Decimal("2.50")
 CANCELS_PER_TASK = 0.1  # nearly every other task is a payment: a fifth of the paid orders is cancelled
 REPORT, SYNC, OF_TASKS = 6, 16, 20  # which of twenty tasks they are
@@ -46,57 +48,60 @@ class Ledger:
         self.products = [f"ledger-{self.run}-{number}" for number in range(PRODUCTS)]
         self.domain = f"{self.run}.example"  # of the mails' recipients
         self.users = [f"u-{self.run}-{number}" for number in range(USERS)]
-        self.orders: list[Attempt] = []
-        self.mails: list[Attempt] = []
-        self.payments: list[Attempt] = []
-        self.cancels: list[Attempt] = []
+        self.sent = Sent()
         self.token = "tok_ok"  # of further payments, for the stub
-        self.exports: list[Attempt] = []
-        """Reports and syncs: tasks whose effect is their result."""
-        self._exported: set[str] = set()
+        self._unpaid, self._kept = (
+            deque[Attempt](),
+            deque[Attempt](),
+        )  # orders, and payments that no cancel was tried on
         self.answered: list[float] = []
-        """When orders were acknowledged, in seconds of the monotonic clock."""
+        """When the load's orders were acknowledged, in seconds of the monotonic clock."""
         self._calm = 0  # orders acknowledged when the last fault had ended
+        self._found: set[str] = set()  # orders that were there then
+        self._load: OpenLoop
+        self._looks = Looks(gateway, outside, self.users, self.domain, self.sent)
 
     @contextmanager
-    def trickle(
-        self, orders_per_second: float = 20, tasks_per_second: float = 5, enough: int = 200
-    ) -> Iterator[Ledger]:
-        """Sends a steady load from a thread of its own while the body runs; so many acknowledged before and after it."""
+    def trickle(self, orders_per_second: float = 20, tasks_per_second: float = 5) -> Iterator[Ledger]:
+        """Sends a steady load from a thread of its own while the body runs. Before and after it more orders are sent, as
+        fast as they go, until enough are acknowledged.
+        """
         asyncio.run(self._open_shop())
         rates = (
             (self.next_order, orders_per_second),
             (self.next_task, tasks_per_second),
             (self.next_cancel, tasks_per_second * CANCELS_PER_TASK),
         )
-        with OpenLoop(self.gateway, rates, self.answered):
-            self.until_acknowledged(enough, "before", 60)
+        with OpenLoop(self.gateway, rates, self.answered) as self._load:
+            self._hurry("before", 60)
             yield self
-            self.until_acknowledged(enough, "after", 120)
+            self._hurry("after", 120)
 
     @contextmanager
     def during(self, what: str) -> Iterator[None]:
-        """Asserts that no order which was acknowledged until the block's end is lost, and prints the longest gap.
+        """Asserts that no order which was acknowledged until the block's end, and after the last block's, is lost, and
+        prints the longest gap: all of them are read when the load has ended.
 
-        With the hundred that a block waits for at its end, two of them have at least 200 acknowledged between them.
+        With the hundred that a block waits for at its end, two of them have at least 200 acknowledged between them. They
+        come at the steady load's rate, so that a member which has just come back has had a moment.
         """
         enough = self._calm + 100
-        until(f"orders acknowledged before {what}", lambda: self._acknowledged(self.orders) >= enough, 60)
+        until(f"orders acknowledged before {what}", lambda: self._orders() >= enough, 60)
         since = time.monotonic()
         yield
-        self._calm = self._acknowledged(self.orders)
+        self._calm = self._orders()
         until("the orders can be read", lambda: asyncio.run(self._all_there()) or None, 60)
         print(f"    {what}: longest gap {self.longest_gap(since):.1f} s")
 
     async def _all_there(self) -> bool:
         """Whether they can be read; raises AssertionError if they can and one of them is lost."""
-        acknowledged = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
+        new = [order for order in acknowledged(self.sent.orders) if order.answer["order_id"] not in self._found]
         try:
-            async with aiohttp.ClientSession(raise_for_status=True) as http:
-                lost = acknowledged - set(await self._rows(http))
+            lost = await self._looks.absent(new)
         except (aiohttp.ClientError, TimeoutError):
             return False
         assert not lost, f"acknowledged orders that are lost: {sorted(lost)[:5]} ({len(lost)})"
+        self._found |= {order.answer["order_id"] for order in new}
         return True
 
     def longest_gap(self, since: float = 0.0) -> float:
@@ -105,43 +110,66 @@ class Ledger:
         return max((later - earlier for earlier, later in pairs if later > since), default=0.0)
 
     def until_acknowledged(self, more: int, when: str, seconds: float) -> None:
-        """Waits for so many orders that are acknowledged from now on."""
-        mark = self._acknowledged(self.orders)
-        until(f"{more} orders acknowledged {when}", lambda: self._acknowledged(self.orders) >= mark + more, seconds)
+        """Waits for so many orders of the steady load that are acknowledged from now on."""
+        mark = self._orders()
+        until(f"{more} orders acknowledged {when}", lambda: self._orders() >= mark + more, seconds)
+
+    def _hurry(self, when: str, seconds: float) -> None:
+        """Has enough orders acknowledged from now on, as fast as they go: the steady load's and more."""
+        enough = self._orders() + ENOUGH
+        self._load.hurry(self.next_order, lambda: self._orders() >= enough, seconds * SLACK)
+        until(f"{ENOUGH} orders acknowledged {when}", lambda: self._orders() >= enough, 1)
 
     def settle_and_balance(self) -> Balance:
         """Settles the unknown by their keys, then asserts every sum."""
-        unknown, refused = len(self._open_ones()), sum(attempt.refused for attempt in self._attempts())
-        asyncio.run(self._settle())
-        bugs = [bug for attempt in self._attempts() for bug in attempt.bugs]
-        assert not bugs, f"answers that must never be: {bugs[:5]} ({len(bugs)})"
-        asyncio.run(self._balance())
-        kinds = (self.orders, self.mails, self.payments, self.cancels, self.exports)
-        orders, mails, payments, cancels, exports = (self._acknowledged(kind) for kind in kinds)
-        return Balance(orders, mails, payments, cancels, exports, refused, unknown, self.longest_gap())
+        balance = self.settle_and_count()
+        assert not balance.wrong, f"{len(balance.wrong)} wrong, the first: {balance.wrong[:5]}"
+        return balance
 
-    def _attempts(self) -> list[Attempt]:
-        return [*self.orders, *self.mails, *self.payments, *self.cancels, *self.exports]
+    def settle_and_count(self) -> Balance:
+        """Settles the unknown by their keys, then counts what is lost, what is doubled, and what else is wrong."""
+        sent = self.sent
+        unknown, refused = len(self._open_ones()), sum(attempt.refused for attempt in sent.all())
+        asyncio.run(self._settle())
+        seen, stock = asyncio.run(self._counted())
+        lost, doubled = sums.lost(sent, seen), sums.doubled(sent, seen)
+        wrong = [*(f"lost: {it}" for it in lost), *(f"doubled: {it}" for it in doubled)]
+        return Balance(
+            orders=len(acknowledged(sent.orders)),
+            mails=len(acknowledged(sent.mails)),
+            payments=len(acknowledged(sent.payments)),
+            cancels=len(acknowledged(sent.cancels)),
+            exports=len(acknowledged(sent.exports)),
+            refused=refused,
+            unknown=unknown,
+            reads_failed=sum(attempt.reads_failed for attempt in sent.all()),
+            lost=len(lost),
+            doubled=len(doubled),
+            wrong=(*wrong, *sums.disagreeing(sent, seen, stock)),
+            gap=self.longest_gap(),
+        )
 
     def _open_ones(self) -> list[Attempt]:
-        return [attempt for attempt in self._attempts() if not attempt.settled]
+        return [attempt for attempt in self.sent.all() if not attempt.settled]
 
-    @staticmethod
-    def _acknowledged(attempts: list[Attempt]) -> int:
-        return sum(attempt.acknowledged for attempt in attempts)
+    def _orders(self) -> int:
+        """How many of the load's orders are acknowledged so far."""
+        return len(self.answered)
 
     async def _open_shop(self) -> None:
         async with aiohttp.ClientSession() as http:
             for product_id in self.products:
                 body = {"product_id": product_id, "name": "Ledger", "price": str(PRICE), "stock": STOCK}
-                await send(http, self.gateway, product := Attempt("/products", body))
+                product = Attempt("/products", body)
+                await send_until_settled(http, self.gateway, product)  # a hand-over may be under way
                 assert product.status == 201, product
 
     def next_order(self, number: int) -> Attempt:
         """The load's next order; quantities differ so that a sum of them means something."""
         product_id = self.products[number % PRODUCTS]
         body = {"user_id": self.users[number % USERS], "product_id": product_id, "quantity": 1 + number % 3}
-        self.orders.append(attempt := Attempt("/orders", body))
+        self.sent.orders.append(attempt := Attempt("/orders", body))
+        self._unpaid.append(attempt)
         return attempt
 
     def next_task(self, number: int) -> Attempt:
@@ -150,20 +178,20 @@ class Ledger:
         """
         if number % OF_TASKS == REPORT or (number % OF_TASKS == SYNC and self.outside.bucket):
             return self._next_export(number)
-        paid = {attempt.body["order_id"] for attempt in self.payments}
-        unpaid = next((o.answer for o in self.orders if o.acknowledged and o.answer["order_id"] not in paid), None)
-        if number % 2 and unpaid:
+        if number % 2 and (order := oldest_acknowledged(self._unpaid)):
+            unpaid = order.answer
             body = {
                 "order_id": unpaid["order_id"],
                 "amount": unpaid["total_amount"],
                 "currency": "EUR",
                 "method_token": self.token,
             }
-            self.payments.append(attempt := Attempt("/payments", body))
+            self.sent.payments.append(attempt := Attempt("/payments", body))
+            self._kept.append(attempt)
         else:
             to = f"mail-{number}@{self.domain}"
             body = {"user_id": self.users[0], "to": to, "subject": "Ledger", "body": "One line."}
-            self.mails.append(attempt := Attempt("/notifications", body))
+            self.sent.mails.append(attempt := Attempt("/notifications", body))
         return attempt
 
     def _next_export(self, number: int) -> Attempt:
@@ -173,21 +201,19 @@ class Ledger:
         else:
             day = {"from": (now - timedelta(days=1)).isoformat(), "to": now.isoformat()}
             attempt = Attempt("/reports", {"user_id": self.users[number % USERS], **day})
-        self.exports.append(attempt)
+        self.sent.exports.append(attempt)
         return attempt
 
     def next_cancel(self, _number: int) -> Attempt | None:
         """The load's next cancel: of the oldest payment whose order none was tried on."""
-        tried = {attempt.path for attempt in self.cancels}
-        paths = (f"/orders/{payment.body['order_id']}" for payment in self.payments if payment.acknowledged)
-        path = next((path for path in paths if path not in tried), None)
-        if path is None:
+        payment = oldest_acknowledged(self._kept)
+        if payment is None:
             return None
-        self.cancels.append(attempt := Attempt(path, method="DELETE"))
+        self.sent.cancels.append(attempt := Attempt(f"/orders/{payment.body['order_id']}", method="DELETE"))
         return attempt
 
     async def _settle(self) -> None:
-        """Repeats whatever has no sure answer under its key, sixteen at a time, until all have one."""
+        """Repeats whatever has no sure answer under its key, sixteen at a time, until all have one or it takes too long."""
         deadline = time.monotonic() + 120 * SLACK
         gate = asyncio.Semaphore(16)
 
@@ -196,97 +222,21 @@ class Ledger:
                 await send(http, self.gateway, attempt)
 
         async with aiohttp.ClientSession() as http:
-            while open_ones := self._open_ones():
-                assert time.monotonic() < deadline, f"{len(open_ones)} could not be settled, the first: {open_ones[0]}"
+            while (open_ones := self._open_ones()) and time.monotonic() < deadline:
                 await asyncio.gather(*(once(attempt) for attempt in open_ones))
 
-    async def _balance(self) -> None:
-        async with aiohttp.ClientSession() as http:
-            rows = await self._rows(http)
-            acknowledged = {a.answer["order_id"]: a for a in self.orders if a.acknowledged}
-            assert set(rows) - set(acknowledged) == set(), "orders that nobody was promised"
-            assert set(acknowledged) - set(rows) == set(), "acknowledged orders that are lost"
-            sold = Counter[str]()
-            for row in rows.values():
-                sold[row["product_id"]] += row["quantity"] if row["status"] != "CANCELLED" else 0
-            left = {product_id: await self._stock(http, product_id) for product_id in self.products}
-            assert left == {it: STOCK - sold[it] for it in self.products}, "stock and orders disagree"
-            cancelled = {a.answer["order_id"] for a in self.cancels if a.acknowledged}
-            assert {key for key, row in rows.items() if row["status"] == "CANCELLED"} == cancelled, "cancels disagree"
-            await self._until_effects(http)
-
-    async def _stock(self, http: aiohttp.ClientSession, product_id: str) -> int:
-        async with http.get(f"{self.gateway}/api/v1/products/{product_id}", headers=FRESH) as answer:
-            assert answer.status == 200, await answer.text()
-            return int((await answer.json())["stock"])
-
-    async def _rows(self, http: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
-        """Every order of the ledger's users, from the primary."""
-        pages = await asyncio.gather(*(self._rows_of(http, user) for user in self.users))
-        return {row["order_id"]: row for rows in pages for row in rows}
-
-    async def _rows_of(self, http: aiohttp.ClientSession, user: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            url = f"{self.gateway}/api/v1/users/{user}/orders?limit=100{cursor}"
-            async with http.get(url, headers=FRESH) as answer:
-                assert answer.status == 200, await answer.text()
-                page = await answer.json()
-            rows += page["items"]
-            if not page["next_cursor"]:
-                return rows
-            cursor = f"&cursor={page['next_cursor']}"
-
-    async def _until_effects(self, http: aiohttp.ClientSession) -> None:
-        """Waits until each accepted task had its effect, then asserts that none had two."""
+    async def _counted(self) -> tuple[Seen, dict[str, int]]:
+        """What is there once each accepted task has had its effect, or all the time that it may take, and the stock."""
         deadline = time.monotonic() + 180 * SLACK
-        missing = [""]
-        while missing and (began := time.monotonic()) < deadline:
-            missing = await self._missing_effects(http)
-            await asyncio.sleep(time.monotonic() - began if missing else 0)  # a look is not half of the load
-        assert not missing, f"accepted tasks without an effect: {missing[:5]} ({len(missing)})"
-        mails = await self.outside.mails_to(http, self.domain) | await self.outside.confirmations(http, self.users)
-        twice = {about: ids for about, ids in mails.items() if len(ids) > 1}
-        assert not twice, f"one mail under two Message-IDs: {twice}"
-        rows, charges = await self._rows(http), await self._charges(http)
-        amounts = [(charge["order_id"], Decimal(charge["amount"])) for charge in charges]
-        for payment in (a for a in self.payments if a.acknowledged):
-            charge = (payment.body["order_id"], Decimal(payment.body["amount"]))
-            assert amounts.count(charge) == 1, f"not charged exactly once: {payment.body}"
-        kept = sum(Decimal(charge["amount"]) for charge in charges if not charge["refunded"])
-        paid = sum(Decimal(row["total_amount"]) for row in rows.values() if row["status"] == "PAID")
-        assert kept == paid, "charges minus refunds are not what the orders were paid"
 
-    async def _missing_effects(self, http: aiohttp.ClientSession) -> list[str]:
-        rows, charges = await self._rows(http), await self._charges(http)
-        refunded = {charge["order_id"] for charge in charges if charge["refunded"]}
-        paid = {key for key, row in rows.items() if row["status"] == "PAID"}
-        cancelled = {key for key, row in rows.items() if row["status"] == "CANCELLED"}
-        payments = {a.body["order_id"] for a in self.payments if a.acknowledged}
-        missing = [f"payment of {key}" for key in payments - paid - cancelled]
-        missing += [f"refund of {key}" for key in cancelled - refunded]
-        delivered = await self.outside.mails_to(http, self.domain)
-        missing += [a.body["to"] for a in self.mails if a.acknowledged and a.body["to"] not in delivered]
-        confirmed = await self.outside.confirmations(http, self.users)
-        missing += [f"confirmation of {key}" for key in set(rows) - set(confirmed)]
-        for attempt in (a for a in self.exports if a.acknowledged and a.key not in self._exported):
-            if await self._has_result(http, attempt.answer["task_id"]):
-                self._exported.add(attempt.key)
-            else:
-                missing.append(f"result of {attempt.answer['task_id']} ({attempt.path})")
-        return missing
+        def waits() -> bool:
+            return bool(sums.without_effect(self.sent, seen)) and time.monotonic() < deadline
 
-    async def _has_result(self, http: aiohttp.ClientSession, task_id: str) -> bool:
-        """Whether a task's result is there, and what a manifest tells of is in the store."""
-        async with http.get(f"{self.gateway}/api/v1/tasks/{task_id}/result") as answer:
-            if answer.status != 200 or answer.content_type != "application/json":
-                return answer.status == 200
-            manifest = await answer.json()
-        assert self.outside.bucket, manifest
-        return await self.outside.bucket.has(manifest["objects"])
-
-    async def _charges(self, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
-        """The stub's charges of the ledger's orders: `{order_id, amount, refunded, …}`."""
-        ours = {attempt.answer["order_id"] for attempt in self.orders if attempt.acknowledged}
-        return [charge for charge in await self.outside.charges(http) if charge["order_id"] in ours]
+        async with aiohttp.ClientSession() as http:
+            while True:
+                seen = await self._looks.at_all(http)
+                if not waits():
+                    return seen, {it: await self._looks.stock(http, it) for it in self.products}
+                while waits():
+                    await asyncio.sleep(1)
+                    seen = await self._looks.at_missing(http, seen)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
-from tests.cluster.attempts import Attempt, send
+from tests.cluster.attempts import Attempt, send_until_settled
 
 IN_FLIGHT = 32
 
@@ -23,11 +23,7 @@ async def post_all(gateway: str, calls: Sequence[tuple[str, dict[str, Any]]]) ->
     async def one(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
         attempt = Attempt(path, body)
         async with gate:
-            for _ in range(120):
-                await send(http, gateway, attempt)
-                if attempt.settled:
-                    break
-                await asyncio.sleep(1)
+            await send_until_settled(http, gateway, attempt)
         assert attempt.acknowledged, attempt
         return attempt.answer
 

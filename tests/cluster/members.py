@@ -169,15 +169,15 @@ def joiner_killed(stack: Stack, pod: str) -> Iterator[None]:
     want(stack, 3)
     until("both may join", lambda: len(recorded(stack)) == 3 or None, 120, every=0.1)
     with hung(stack, third):
-        joined = until("the group counts two", lambda: _others(stack, pod), 120, every=0.1)
+        joined = until("the group counts two", lambda: _others(stack, pod, third), 120, every=0.1)
         stack.kubectl.signal_container(joined[0], "mysqld")
     yield
 
 
-def _others(stack: Stack, pod: str) -> list[str]:
-    """Whom else a member counts to its group."""
+def _others(stack: Stack, pod: str, third: str) -> list[str]:
+    """Whom but these two a member counts to its group."""
     hosts = stack.kubectl.run("exec", pod, "--container=agent", "--", "python3", "-c", COUNTED).split()
-    return [name for name in (host.partition(".")[0] for host in hosts) if name != pod]
+    return [name for name in (host.partition(".")[0] for host in hosts) if name not in {pod, third}]
 
 
 def _uids(stack: Stack) -> set[str]:

@@ -12,6 +12,8 @@ from tests.cluster.kubectl import Kubectl, docker, in_node, until
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _IN_MEMORY = ("smtp-sink", "payment-stub")  # what a ledger is held against, gone with its pod
 _STORE = "object-store"
+# It cordons the node first; by the eviction API, which asks the disruption budgets, and with each pod's own grace.
+_DRAIN = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s")
 _IN, _OUT = (("INPUT", "-i"), ("FORWARD", "-i")), (("OUTPUT", "-o"), ("FORWARD", "-o"))
 
 
@@ -74,6 +76,25 @@ def killed(stack: Stack, pod: str) -> Iterator[None]:
     finally:
         docker("start", node)
         until(f"{node} is ready again", lambda: _is_ready(stack.kubectl, node) or None, 90)
+
+
+@contextmanager
+def drained(stack: Stack, pod: str) -> Iterator[None]:
+    """The pod's node takes no more pods, and each that may leave has been evicted; it takes pods again once the block has
+    ended. Volumes are bound to their node, so a member that was evicted waits for it.
+    """
+    node = of(stack, pod)
+    try:
+        stack.kubectl.run("drain", node, *_DRAIN, timeout=330)
+        until(f"{pod} is not on {node} any more", lambda: _has_left(stack, pod) or None, 10)
+        yield
+    finally:
+        stack.kubectl.run("uncordon", node)
+
+
+def _has_left(stack: Stack, pod: str) -> bool:
+    document = stack.kubectl.get("pod", pod)
+    return document is None or "nodeName" not in document["spec"]
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Objects:
 
     def get(self, kind: str, namespace: str, name: str) -> Document | None:
         """One object, or None where there is none."""
-        return self._read(self._resources[kind.lower()].path(namespace, name))
+        return self.read(self._resources[kind.lower()].path(namespace, name))
 
     def items(self, kinds: str, namespace: str, selector: str) -> list[Document]:
         """The objects of one kind, or of several with commas between them, that a label selector picks."""
@@ -60,17 +60,8 @@ class Objects:
             found += [{**of_kind, **item} for item in listed["items"]]
         return found
 
-    def _discovered(self) -> Iterator[tuple[Resource, list[str]]]:
-        """Each kind with its names; the core's first, since others have events and nodes too."""
-        groups = self._must_read("/apis")["groups"]
-        for root in ("/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)):
-            for it in self._must_read(root)["resources"]:
-                if "/" not in it["name"]:
-                    names = [it["name"], it["singularName"], it["kind"].lower(), *it.get("shortNames", ())]
-                    yield Resource(root, it["name"], it["kind"], it["namespaced"]), names
-
-    def _read(self, path: str, **query: str) -> Document | None:
-        """What is there, None if nothing is. Raises NotRead."""
+    def read(self, path: str, **query: str) -> Document | None:
+        """What is at a path of the API, None if nothing is. Raises NotRead."""
         url = f"{self._api.configuration.host}{path}?{urlencode(query)}"
         answer = self._api.call_api("GET", url, {"Accept": "application/json"}, _request_timeout=_SECONDS)
         content = answer.read()
@@ -81,8 +72,17 @@ class Objects:
         document: Document = json.loads(content)
         return document
 
+    def _discovered(self) -> Iterator[tuple[Resource, list[str]]]:
+        """Each kind with its names; the core's first, since others have events and nodes too."""
+        groups = self._must_read("/apis")["groups"]
+        for root in ("/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)):
+            for it in self._must_read(root)["resources"]:
+                if "/" not in it["name"]:
+                    names = [it["name"], it["singularName"], it["kind"].lower(), *it.get("shortNames", ())]
+                    yield Resource(root, it["name"], it["kind"], it["namespaced"]), names
+
     def _must_read(self, path: str, **query: str) -> Document:
-        document = self._read(path, **query)
+        document = self.read(path, **query)
         if document is None:
             raise NotRead(f"{path}: not found")
         return document

@@ -46,10 +46,10 @@ class Outside:
     stub: str
     bucket: Bucket | None = None
 
-    async def mails_to(self, http: aiohttp.ClientSession, domain: str) -> dict[str, set[str]]:
-        """The Message-IDs by recipient at a domain."""
+    async def mails_to(self, http: aiohttp.ClientSession, **which: str) -> dict[str, set[str]]:
+        """The Message-IDs by recipient, of all at a `domain` or of one (`to`)."""
         found: dict[str, set[str]] = defaultdict(set)
-        for message in await self._listed(http, f"{self.sink}/messages", domain=domain):
+        for message in await self._listed(http, f"{self.sink}/messages", **which):
             found[message["to"]].add(message["message_id"])
         return found
 

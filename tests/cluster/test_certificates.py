@@ -26,12 +26,13 @@ def test_an_aged_certificate_and_a_lost_authority_are_replaced_while_writes_go_o
     shop.until_ready()
     _age_the_authority(shop)
     served, trusted = _served(shop), shop.kubectl.secret("shop-ca", "ca.crt")
-    with shop.under_load(enough=100):
+    with shop.under_load() as load:
         aged = _age_the_certificate(shop)
         until("it is renewed", lambda: shop.kubectl.secret("shop-db-tls", "tls.crt") != aged, 30)
         shop.kubectl.delete("secret", "shop-ca")
         until("there is another authority", lambda: shop.kubectl.secret("shop-ca", "ca.crt") not in {"", trusted}, 30)
         until("mysqld serves the renewed certificate", lambda: _served(shop) != served, MOUNTED_SECONDS, every=1)
+        load.until_acknowledged(100, "since", 120)
     shop.until_ready(30)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.conftest import GATEWAY, SINK, STORE, STUB, Stack
 from tests.contract.api import Api, unique
 from tests.contract.world import World
+from tests.slack import SLACK
 
 from hcs_services.object_store.client import ObjectStore
 from hcs_services.object_store.sigv4 import Credentials
@@ -81,7 +82,7 @@ async def _get(url: str) -> Any:
 
 async def _eventually(probe: Callable[[], Awaitable[Any]]) -> Any:
     """The probe's first truthy answer."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(SECONDS * SLACK):
         while True:
             if found := await probe():
                 return found

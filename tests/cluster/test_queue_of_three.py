@@ -1,6 +1,7 @@
 """A queue of three loses one broker at a time under orders and tasks, and no accepted task goes with it.
 
-Every day one is killed; the rest, tried each day on three brokers without a cluster, is part of `make chaos`.
+What is tried here belongs to `make chaos`: each day it is tried on three brokers without a cluster, and in `test_reclaim.py`
+one is killed and one goes with its node, on a stack that is there anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.cluster import brokers
 from tests.cluster.conftest import Stack
 from tests.cluster.kubectl import Kubectl, until
 
-daily, on_demand = pytest.mark.cluster, pytest.mark.chaos
+pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +30,11 @@ def trio(held: Stack) -> Stack:
     return held
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(brokers.killed, id="killed", marks=daily),
-        pytest.param(brokers.deleted, id="its pod is deleted", marks=on_demand),
-        pytest.param(brokers.emptied, id="its volume is lost", marks=on_demand),
-    ],
-)
+@pytest.mark.parametrize("fault", [brokers.deleted, brokers.emptied], ids=["its pod is deleted", "its volume is lost"])
 def test_the_leading_broker_is_lost_and_no_accepted_task_with_it(fault: brokers.Loss, trio: Stack) -> None:
-    leader = brokers.leader(trio)
-    with trio.under_load():
-        print(f"    hit {leader}")
-        with fault(trio, leader):
-            until(f"{leader} is said to be down", lambda: brokers.is_named(trio, leader), 30)
-        brokers.until_whole(trio)
+    brokers.lose_the_leading_one(trio, fault)
 
 
-@on_demand
 def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> None:
     ready = set[int]()
     revision = _brokers(trio)["status"]["updateRevision"]
@@ -63,11 +51,6 @@ def test_a_roll_takes_one_broker_at_a_time_and_no_accepted_task(trio: Stack) -> 
         until("all three are rolled", rolled, 240)
         brokers.until_whole(trio)
     assert min(ready) == 2, "there was a moment without two brokers"
-
-
-@daily
-def test_their_number_does_not_change(trio: Stack) -> None:
-    assert "make a new stack" in trio.patch({"queue": {"replicas": 1}}, check=False)
 
 
 def _brokers(stack: Stack) -> dict[str, Any]:

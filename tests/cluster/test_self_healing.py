@@ -122,10 +122,11 @@ def test_a_volume_that_its_class_does_not_let_grow_is_named_with_both_ways_on(sh
 def test_a_deleted_database_secret_is_made_anew_in_words_and_writes_go_on(shop: Stack, settled: Pods) -> None:
     password = ("shop-database", "app-password")
     before, known = shop.kubectl.secret(*password), _events(shop)
-    with shop.under_load(enough=100):
+    with shop.under_load() as load:
         shop.kubectl.delete("secret", "shop-database")
         until("new passwords are there", lambda: shop.kubectl.secret(*password) not in {"", before}, HEAL_SECONDS)
         until("an event names it", lambda: _healed(shop, known, "Secret", "shop-database"), HEAL_SECONDS)
+        load.until_acknowledged(100, "since", 120)
     shop.until_ready(HEAL_SECONDS)
     _assert_undisturbed(shop, settled)
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.contract.api import Api, Reply, unique
+from tests.slack import SLACK
 
 SETTLE_SECONDS = 60.0
 FAR_PAST, FAR_FUTURE = "2025-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
@@ -60,7 +61,7 @@ class World:
     async def settled(self, task: Reply) -> Reply:
         """Wait until a task has succeeded or is dead; returns it."""
         path = f"/tasks/{task.json['task_id']}"
-        async with asyncio.timeout(SETTLE_SECONDS):
+        async with asyncio.timeout(SETTLE_SECONDS * SLACK):
             while True:
                 reply = await self.api.call("GET", path)
                 assert reply.status == 200, reply

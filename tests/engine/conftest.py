@@ -47,8 +47,10 @@ STACK = "trial"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How large the tests of many tasks are: `make many-tasks` makes them large."""
+    """How large some tests are: `make many-tasks` and `make races` make them large."""
     parser.addoption("--tasks", type=int, default=300, help="how many tasks the tests of many tasks accept")
+    parser.addoption("--checked-reads", type=int, default=5_000, help="how many reads with a token the race checks")
+    parser.addoption("--offered", type=int, default=250, help="requests a second that two gateways are offered")
 
 
 @dataclass(frozen=True)

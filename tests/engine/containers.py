@@ -32,7 +32,7 @@ class Late(AssertionError):
     """Something did not become true in its time."""
 
 
-def until(what: str, probe: Callable[[], object], seconds: float, *, every: float = 0.1) -> None:
+def until(what: str, probe: Callable[[], object], seconds: float, *, every: float = 0.2) -> None:
     """Waits until the probe answers something true; raises Late after `seconds` × SLACK, with the last error it raised, if
     any.
     """

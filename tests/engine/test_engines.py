@@ -7,7 +7,7 @@ from pathlib import Path
 import pymysql
 import pytest
 from tests.engine.brokers import RabbitmqServer, RedisServer
-from tests.engine.mysql_servers import Mysqld, MysqldMaker, MysqlGroup
+from tests.engine.mysql_servers import Mysqld, MysqlGroup
 
 pytestmark = pytest.mark.engine
 
@@ -39,15 +39,6 @@ def test_a_reader_repeats_what_the_primary_commits(mysql_group: MysqlGroup, mysq
 def test_a_reader_refuses_writes(mysql_reader: Mysqld) -> None:
     with pytest.raises(pymysql.err.OperationalError, match="super-read-only"):
         mysql_reader.run("CREATE DATABASE elsewhere")
-
-
-def test_a_killed_server_starts_again_over_its_data(mysqld: MysqldMaker) -> None:
-    server = mysqld("bare-0", service="bare")
-    server.run("CREATE DATABASE kept")
-    server.container.kill()
-    server.container.start()
-    server.until_answers()
-    assert server.ask("SHOW DATABASES LIKE 'kept'")
 
 
 def test_redis_asks_for_its_password(redis_server: RedisServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,10 +22,9 @@ def busy_worker(stack: Stack) -> str:
 
     def look() -> str | None:
         for pod in stack.kubectl.pods(stack.name, "worker"):
-            name = pod["metadata"]["name"]
-            place = f"/api/v1/namespaces/{stack.kubectl.namespace}/pods/{name}:9090/proxy/inflight"
-            if json.loads(stack.kubectl.run("get", "--raw", place, check=False) or "{}").get("inflight"):
-                return str(name)
+            name = str(pod["metadata"]["name"])
+            if stack.kubectl.shown(name, 9090, "inflight").get("inflight"):
+                return name
         return None
 
     return until("a worker is busy", look, 60, every=0.1)
@@ -37,6 +35,7 @@ FAULTS: dict[str, tuple[str, Callable[[Stack], str]]] = {
     "the queue is killed": ("rabbitmq", lambda stack: first(stack, "queue")),
     "a busy worker is killed": ("worker", busy_worker),
     "a gateway is killed": ("gateway", lambda stack: first(stack, "gateway")),
+    "a reader is killed": ("mysqld", lambda stack: first(stack, "replica")),
 }
 
 

@@ -1,10 +1,13 @@
-"""The sample stack shrinks to one member, loses that one in turn, and grows to three again, all under one load."""
+"""The sample stack shrinks to one member, loses that one in turn, and grows to three again, twice: the second time it loses
+who joins first. All under one load.
+"""
 
 from __future__ import annotations
 
 import pytest
 from tests.cluster import members
 from tests.cluster.conftest import Stack
+from tests.cluster.faults import FAULTS
 from tests.cluster.ledger import Ledger
 
 pytestmark = pytest.mark.cluster
@@ -53,3 +56,12 @@ def test_it_grows_to_three(alone: Stack, load: Ledger) -> None:
         members.want(alone, 3)
         members.until_safe(alone)
     members.until_called(alone, "SingleQueueNode")
+
+
+def test_it_grows_to_three_though_a_joiner_is_killed_while_the_group_counts_two(alone: Stack, load: Ledger) -> None:
+    name = "joiner killed at two"
+    with load.during("shrunk to one again"):
+        FAULTS[name].prepare(alone)
+    with load.during(name), FAULTS[name].inflict(alone, MEMBER):
+        load.until_acknowledged(100, "since", 120)
+        members.until_safe(alone)

@@ -14,11 +14,14 @@ pytestmark = pytest.mark.cluster
 
 # By name of what is done to it.
 OF_THE_PRIMARY = (
+    "hand-over",
     "primary killed (-9)",
     "primary's pod deleted",
     "primary hung (SIGSTOP)",
+    "primary's node muted",
     "primary's node cut off",
     "primary's node killed",
+    "primary's node drained",
     "primary's volume lost",
 )
 OF_THE_MAJORITY = ("both secondaries killed", "all members killed")
@@ -51,3 +54,12 @@ def test_another_leads_after(name: str, trio: Stack, load: Ledger) -> None:
 def test_a_failover_needs_no_operator(trio: Stack, load: Ledger, operator_away: None) -> None:
     with load.during("killed, operator away"), members.killed(trio, members.primary(trio)):
         load.until_acknowledged(100, "since", 120)
+
+
+def test_it_comes_back_by_itself_after_the_primarys_volume_was_full(trio: Stack, load: Ledger) -> None:
+    """After those that take a node down: the small volume, a file system in its memory, would go with it."""
+    name = "primary's volume full for 20 s"
+    FAULTS[name].prepare(trio)
+    with load.during(name), FAULTS[name].inflict(trio, members.primary(trio)):
+        load.until_acknowledged(100, "since", 120)
+        members.until_safe(trio)

@@ -95,7 +95,7 @@ async def test_cancelling_a_paid_order_refunds_its_charge(
 async def test_an_order_cancelled_while_it_is_charged_ends_without_a_net_charge(
     calls: Calls, write_api: Process, order: dict[str, Any]
 ) -> None:
-    body = {"order_id": order["order_id"], "amount": "39.80", "currency": "EUR", "method_token": "tok_slow_1000"}
+    body = {"order_id": order["order_id"], "amount": "39.80", "currency": "EUR", "method_token": "tok_slow_5000"}
     accepted = await calls.post("/payments", body)
 
     async def running() -> bool:

@@ -101,7 +101,7 @@ async def test_sigterm_finishes_what_runs_gives_back_what_does_not_and_ends_with
 ) -> None:
     first = alone.tier("worker", WORKER_CONCURRENCY="1", WORKER_PREFETCH="2")
     orders = [make_order(), make_order()]
-    accepted = [await pay(calls, order_id, "tok_slow_1500") for order_id in orders]
+    accepted = [await pay(calls, order_id, "tok_slow_5000") for order_id in orders]
 
     async def held_and_begun() -> bool:
         begun = (await calls.get(f"/tasks/{accepted[0].body['task_id']}")).body["status"] == "running"

@@ -30,6 +30,7 @@ SPEC = {
     "readReplicas": {"resources": {"limits": {"memory": "1Gi"}}},
 }
 STACK = Stack("built", NAMESPACE.partition(".")[0], "uid-1", 1, StackSpec.model_validate(SPEC))
+MEMBER, READER = "built-db-0", "built-replica-0"
 IMAGES = dict.fromkeys(("services", "mysql", "redis", "rabbitmq", "agent"), "unused")
 SECRETS = {name: make(random.token_bytes) for name, make in secrets(STACK).items()}
 
@@ -69,21 +70,44 @@ def files(workload: str) -> dict[str, str]:
     return found
 
 
+def started_by(workload: str) -> tuple[list[str], str]:
+    """The command of a workload's first container, and the script that it runs."""
+    command: list[str] = container_of(workload)["command"]
+    return command, files(workload)[command[-1]]
+
+
 def begun(server: Mysqld) -> int:
     """How often mysqld has begun to serve in this container."""
     return server.container.logs(1000).count("mysqld: ready for connections")
 
 
-@pytest.mark.parametrize(
-    ("workload", "number", "recovery"), [("built-db-0", 100, "OFF"), ("built-replica-0", 1000, "ON")]
-)
-def test_mysqld_starts_with_its_settings_and_finds_its_data_again(
-    mysqld: MysqldMaker, workload: str, number: int, recovery: str
-) -> None:
+def built(mysqld: MysqldMaker, workload: str) -> Mysqld:
+    """The first server of a workload, as its pod starts it."""
     pod = f"{workload}-0"
     variables = [f"{name}={value}" for name, value in environment(workload, pod).items()]
     command = ("env", *variables, *container_of(workload)["command"])
-    server = mysqld(pod, service=workload, command=command, files=files(workload))
+    return mysqld(pod, service=workload, command=command, files=files(workload))
+
+
+@pytest.fixture(scope="module")
+def member(mysqld: MysqldMaker) -> Mysqld:
+    """The first member."""
+    return built(mysqld, MEMBER)
+
+
+@pytest.fixture(scope="module")
+def reader(mysqld: MysqldMaker) -> Mysqld:
+    """The first reader."""
+    return built(mysqld, READER)
+
+
+@pytest.mark.parametrize(
+    ("role", "workload", "number", "recovery"), [("member", MEMBER, 100, "OFF"), ("reader", READER, 1000, "ON")]
+)
+def test_mysqld_starts_with_its_settings(
+    role: str, workload: str, number: int, recovery: str, request: pytest.FixtureRequest
+) -> None:
+    server, pod = request.getfixturevalue(role), f"{workload}-0"
     wanted = {
         "server_id": number,
         "report_host": f"{pod}.{workload}.{NAMESPACE}",
@@ -104,22 +128,28 @@ def test_mysqld_starts_with_its_settings_and_finds_its_data_again(
     assert server.ask("SELECT @@GLOBAL.gtid_executed AS gtids") == [{"gtids": ""}]
     timed = "SELECT ENABLED AS on_ FROM performance_schema.setup_consumers WHERE NAME = 'events_statements_cpu'"
     assert server.ask(timed) == [{"on_": "YES"}]
-    uuid = server.ask("SELECT @@server_uuid AS uuid")
-    server.container.kill()
-    server.container.start()
-    server.until_answers()
-    assert server.ask("SELECT @@server_uuid AS uuid") == uuid
-    started, before = server.container.state["StartedAt"], begun(server)
-    server.run("RESTART")
-    until("it begins once more", lambda: begun(server) > before, 60)
-    assert server.container.state["StartedAt"] == started, "its container ended: a kubelet waits with the next one"
-    server.container.kill()
-    server.container.start()
+
+
+def test_mysqld_finds_its_data_again_begins_once_more_in_its_container_and_ends_when_it_is_told_early(
+    member: Mysqld,
+) -> None:
+    assert started_by(READER) == started_by(MEMBER), "a reader begins and ends otherwise"
+    uuid = member.ask("SELECT @@server_uuid AS uuid")
+    member.container.kill()
+    member.container.start()
+    member.until_answers()
+    assert member.ask("SELECT @@server_uuid AS uuid") == uuid
+    started, before = member.container.state["StartedAt"], begun(member)
+    member.run("RESTART")
+    until("it begins once more", lambda: begun(member) > before, 60)
+    assert member.container.state["StartedAt"] == started, "its container ended: a kubelet waits with the next one"
+    member.container.kill()
+    member.container.start()
     until(
-        "mysqld begins", lambda: "mysqld\n" in server.container.run("sh", "-c", "cat /proc/*/comm").text, 30, every=0.01
+        "mysqld begins", lambda: "mysqld\n" in member.container.run("sh", "-c", "cat /proc/*/comm").text, 30, every=0.01
     )
-    server.container.stop()
-    assert server.container.state["ExitCode"] == 0, "it was told before it took signals, and must have heard it"
+    member.container.stop()
+    assert member.container.state["ExitCode"] == 0, "it was told before it took signals, and must have heard it"
 
 
 def test_a_member_that_is_told_to_end_while_it_makes_its_data_ends(

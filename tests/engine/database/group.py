@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from tests.engine.database.trial import Pod, Trial
 
+from hcs_operator.api.database import Facts
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.mysql.session import over_tls
 
@@ -40,6 +42,11 @@ def leader(trial: Trial) -> Pod:
 def all_online(trial: Trial, count: int = 3) -> bool:
     states = [view(pod) for pod in members(trial)]
     return all(len(it) == count and set(it.values()) <= {"ONLINE PRIMARY", "ONLINE SECONDARY"} for it in states)
+
+
+def facts_of(trial: Trial, pod: Pod) -> Facts:
+    """What the operator finds at a pod."""
+    return asyncio.run(trial.port.examine(trial.instance(pod)))
 
 
 def wants(trial: Trial, count: int) -> None:

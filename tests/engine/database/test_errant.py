@@ -172,8 +172,7 @@ def test_a_reader_with_transactions_of_its_own_takes_no_reads_and_is_rebuilt(fou
     with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         session.run("INSERT INTO hcs.kept VALUES (9100, 'its own')")
     errant = own(pod, before)
-    first = four.turn()
-    assert first.readers_ready == 0
+    four.converge("it takes no reads", lambda planned: planned.readers_ready == 0, 30)
     write(four, 11)
     four.converge("it serves again", at_rest(four), 120)
     until("rows and checksums are the same", lambda: same_everywhere(four), 30)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pymysql
 import pytest
 from tests.engine.containers import until
+from tests.engine.database.side_by_side import at_work
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.agent.accounts import discard
@@ -60,7 +61,7 @@ def write_row(trial: Trial, number: int) -> None:
 
 
 def kept(trial: Trial) -> list[int]:
-    with over_tls(trial.instance(only(trial), "hcs_read")) as session:
+    with over_tls(trial.instance(only(trial), "hcs_read"), statement_seconds=30) as session:  # as above
         return [row["id"] for row in session.query("SELECT id FROM hcs.kept ORDER BY id")]
 
 
@@ -150,7 +151,7 @@ def test_the_operator_keeps_looking_while_its_own_new_password_is_on_its_way(fou
     pod = only(founded)
     founded.stop_agent(pod)
     founded.set_password("admin-password", "changed-" + os.urandom(12).hex())
-    assert founded.plan().primary_ready
+    until("it is seen to lead", lambda: founded.plan().primary_ready, 30)
     founded.start_agent(pod)
     until("the new password works", lambda: logs_in(founded, "hcs_admin"), 20)
 
@@ -191,24 +192,16 @@ def test_passwords_of_a_new_secret_are_set_over_old_data(founded: Trial) -> None
 @contextmanager
 def writers(trial: Trial, count: int = 8) -> Iterator[None]:
     """Sessions that commit as fast as they can, until the block ends."""
-    done = threading.Event()
     write_row(trial, 100)
 
-    def work(number: int) -> None:
+    def work(number: int, done: threading.Event) -> None:
         while not done.is_set():
             with suppress(DatabaseError), over_tls(trial.instance(only(trial), "hcs_migrate")) as session:
                 while not done.is_set():
-                    session.run("REPLACE INTO hcs.kept VALUES (%s)", number)
+                    session.run("REPLACE INTO hcs.kept VALUES (%s)", 1000 + number)
 
-    threads = [threading.Thread(target=work, args=(1000 + number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
+    with at_work(count, work):
         yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_member_under_writes_stops_within_its_grace_and_comes_back(founded: Trial) -> None:
@@ -216,7 +209,7 @@ def test_a_member_under_writes_stops_within_its_grace_and_comes_back(founded: Tr
     with writers(founded):
         assert pod.container.run("sh", "-c", LEAVE).code == 0
         until("its agent stands back", lambda: "the pod is stopping" in founded.agent_log(pod), 10)
-        pod.container.stop(grace_seconds=30)
+        pod.container.stop(grace_seconds=90)
     assert pod.container.state["ExitCode"] == 0
     (pod.server.socket.parent / "stopping").unlink()
     pod.container.start()
@@ -243,8 +236,7 @@ def test_a_lost_volume_is_named_and_nothing_is_founded_in_its_place(new_trial: C
     pod = trial.start(0)
     trial.converge("the group of one is ready", lambda planned: planned.primary_ready)
     pod.server.run("SET GLOBAL super_read_only = OFF")
-    pod.container.run("bash", "-c", "rm -rf /var/lib/mysql/*")
-    pod.container.kill()
+    trial.lose_volume(pod)
     pod.container.start()
     pod.server.until_answers()
     planned = trial.converge("the loss is named", lambda planned: planned.problem, 60)

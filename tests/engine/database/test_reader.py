@@ -97,8 +97,8 @@ def test_a_reader_that_nobody_works_on_any_more_is_closed_to_writes_again(stack:
     with over_socket(str(pod.server.socket), statement_seconds=PATIENCE) as session, opened(session):
         assert not [step for step in stack.plan().steps if isinstance(step, Close)]
     pod.server.run("SET GLOBAL super_read_only = OFF")
-    stack.turn()
-    assert pod.server.ask("SELECT @@GLOBAL.super_read_only AS closed") == [{"closed": 1}]
+    closed = "SELECT @@GLOBAL.super_read_only AS closed"
+    stack.converge("it is closed", lambda _: pod.server.ask(closed) == [{"closed": 1}], 30)
     stack.start_agent(pod)
 
 

@@ -30,6 +30,7 @@ SELECT MEMBER_HOST AS host, MEMBER_ROLE AS role, MEMBER_STATE AS state FROM perf
 """
 LEFT_WITHIN = 3.0  # seconds after the first failed look (40-database.md)
 BACK_WITHIN = 10.0
+IN_ERROR_WITHIN = 12.0  # a cut-off primary, by its own word
 
 
 def members(trial: Trial) -> list[Pod]:
@@ -212,11 +213,15 @@ def test_a_primary_cut_off_from_the_others_but_not_from_its_clients(
         network.cut()
         cut_off = time.monotonic()
         moved(ledger, old)
+        until("it calls itself ERROR", lambda: states(pod)[pod.name].startswith("ERROR"), IN_ERROR_WITHIN)
+        in_error = time.monotonic() - cut_off
         grown(ledger, 100)
         network.heal()
         grown(ledger)
     whole(trio)
     check(trio, ledger, old, since, "partition")
+    print(f"  it called itself ERROR after {in_error:.2f} s")
+    assert in_error < 3 * IN_ERROR_WITHIN
     assert not [it for it in ledger.acknowledged if it.address == old and it.began > cut_off]
 
 

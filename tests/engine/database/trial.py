@@ -25,7 +25,7 @@ from hcs_operator.act.database import execute
 from hcs_operator.agent.accounts import ACCOUNTS
 from hcs_operator.api.database import Access, DatabaseView, Instance, Role
 from hcs_operator.api.observed import PodView
-from hcs_operator.build.mysql_config import GROUP, LEAVE
+from hcs_operator.build.mysql_config import BY_ROLE, GROUP, LEAVE
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.kube.errors import KubeError
@@ -40,12 +40,9 @@ from hcs_operator.tls import issue
 AGENT_UID = 65532
 AGENT = (sys.executable, "-m", "hcs_operator.agent")
 _SETTINGS = {"super_read_only": "ON", "loose-clone_ssl_ca": "/etc/hcs/tls/ca.crt"}
-_BY_ROLE: Mapping[Role, Mapping[str, str]] = {
-    Role.MEMBER: {
-        "relay_log_recovery": "OFF",
-        **{f"loose-group_replication_{name}": value for name, value in GROUP.items()},
-    },
-    Role.READER: {"relay_log_recovery": "ON", "skip_replica_start": "OFF"},
+_OF_ROLE: Mapping[Role, Mapping[str, str]] = {
+    Role.MEMBER: {**BY_ROLE[Role.MEMBER], **{f"loose-group_replication_{name}": it for name, it in GROUP.items()}},
+    Role.READER: BY_ROLE[Role.READER],
 }
 _COMPONENTS = {Role.MEMBER: "db", Role.READER: "replica"}
 
@@ -142,7 +139,7 @@ class Trial:
         server_id = 1 + ordinal + (1000 if role is Role.READER else 0)
         files = {f"/etc/hcs/tls/{file}": (tls / file).read_text() for file in ("tls.crt", "tls.key", "ca.crt")}
         server = self.make(
-            name, service=service, server_id=server_id, settings={**_SETTINGS, **_BY_ROLE[role]}, files=files
+            name, service=service, server_id=server_id, settings={**_SETTINGS, **_OF_ROLE[role]}, files=files
         )
         pod = Pod(name, role, server, tls)
         self.pods[name] = pod
@@ -177,6 +174,14 @@ class Trial:
                 self.stop_agent(pod)
                 self.start_agent(pod)
 
+    def lose_volume(self, pod: Pod) -> None:
+        """Kill a server whose data are gone. They are moved aside in one step: a server makes a temporary file anew each
+        time a session ends, and a folder that is emptied under it may keep one, which no server starts on.
+        """
+        moved = pod.container.run("mv", "/var/lib/mysql/data", f"/var/lib/mysql/lost-{secrets.token_hex(3)}")
+        assert moved.code == 0, moved.text
+        pod.container.kill()
+
     def delete(self, pod: Pod) -> None:
         """Play a pod's deletion: its hook, then SIGTERM; the volume stays."""
         if pod.role is Role.MEMBER:
@@ -197,7 +202,8 @@ class Trial:
 
     def agent_log(self, pod: Pod) -> str:
         """What the pod's agents have logged."""
-        return (self.folder / f"{pod.name}.log").read_text()
+        log = self.folder / f"{pod.name}.log"
+        return log.read_text() if log.exists() else ""
 
     def _environment(self, pod: Pod) -> dict[str, str]:
         return {
@@ -271,7 +277,7 @@ class Trial:
         try:
             until(what, turn, seconds, every=0.5)
         except AssertionError as late:
-            logs = [self.agent_log(pod) for pod in self.pods.values() if pod.agent]
+            logs = [log for pod in self.pods.values() for log in (pod.container.logs(20), self.agent_log(pod))]
             raise AssertionError("\n".join([str(late), str(last), str(self.look()), *logs])) from late
         return last[0]
 

@@ -22,17 +22,18 @@ CAPACITY, REFILL = 100, 100
 
 @dataclass(frozen=True)
 class Process:
-    """A gateway: where it takes requests, and where it shows its metrics."""
+    """A gateway: where it takes requests, where it shows its metrics, and its log."""
 
     popen: subprocess.Popen[bytes]
     port: int
     url: str
     metrics: str
+    log: Path
 
 
 @pytest.fixture(scope="session")
 def limits_redis(engines: Engines, engine_images: EngineImages, credentials: Path) -> RedisServer:
-    """A Redis of these tests' own: they freeze it."""
+    """A Redis of these tests' own: they freeze and kill it."""
     password = (credentials / "limits" / "password").read_text()
     return start_redis(engines, engine_images.redis, password, name="limits")
 
@@ -59,13 +60,16 @@ def two_gateways(
         "PYTHONPATH": str(ROOT / "services"),
     }
     processes = []
-    for _ in range(2):
+    for number in range(2):
         http, admin = free_port(), free_port()
         own = environment | {"HTTP_PORT": str(http), "ADMIN_PORT": str(admin)}
-        popen = subprocess.Popen([sys.executable, "-m", "hcs_services", "gateway"], env=own)
+        log = tmp_path / f"gateway-{number}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen([sys.executable, "-m", "hcs_services", "gateway"], env=own, stdout=output)
         at = f"http://127.0.0.1:{http}/thing", f"http://127.0.0.1:{admin}/metrics"
-        processes.append(Process(popen, http, *at))
+        processes.append(Process(popen, http, *at, log))
     yield processes
     for process in processes:
         process.popen.kill()
         process.popen.wait()
+        print(process.log.read_text())

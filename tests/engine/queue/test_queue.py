@@ -76,6 +76,25 @@ async def test_a_message_for_a_queue_that_does_not_exist_is_not_accepted(publish
         await publisher.publish("hcs.no-such-queue", b"{}", {}, 10)
 
 
+async def test_a_queues_window_is_changed_while_its_messages_are_held(publisher: Publisher, broker: Broker) -> None:
+    sent = {body() for _ in range(12)}
+    for each in sent:
+        await publisher.publish(BULK, each, {}, 10)
+    async with consuming(broker, BULK, prefetch=8) as (consumer, inbox):
+        held = [await inbox.deliveries.get() for _ in range(8)]
+        await consumer.resize(BULK, 1)
+        for delivery in held:
+            assert delivery.ack()
+        last: list[Delivery] = []
+        while len(last) < 4:
+            async with asyncio.timeout(30):
+                last.append(await inbox.deliveries.get())
+            await publisher.publish(PROBE, b"{}", {}, 10)  # a round trip to the broker: what it had to bring is here
+            assert inbox.deliveries.empty(), "more than one at a time"
+            assert last[-1].ack()
+    assert {delivery.body for delivery in [*held, *last]} == sent
+
+
 async def test_many_publishes_in_flight_are_each_confirmed(publisher: Publisher) -> None:
     await asyncio.gather(*(publisher.publish(PROBE, b"%d" % n, {}, 20) for n in range(500)))
 

@@ -19,6 +19,8 @@ from hcs_operator.build.credentials import secrets
 from hcs_services.queue import Broker
 from hcs_services.queue.topology import CLASS_QUEUES
 
+LOOK = 0.5
+"""Seconds between two looks at brokers, which the same two cores start meanwhile."""
 IMAGES = dict.fromkeys(("services", "mysql", "redis", "rabbitmq", "agent"), "unused")
 
 
@@ -79,8 +81,9 @@ class ThreeBrokers:
         """Waits until these are started in the kubelet's eyes, and know of each other as running."""
         wanted = list(ordinals)
         for ordinal in wanted:
-            until(f"broker {ordinal} is up", partial(self._started, ordinal), seconds)
-        until(f"brokers {wanted} are one cluster", lambda: self._running(wanted[0]) >= set(wanted), seconds)
+            until(f"broker {ordinal} is up", partial(self._started, ordinal), seconds, every=LOOK)
+        one = f"brokers {wanted} are one cluster"
+        until(one, lambda: self._running(wanted[0]) >= set(wanted), seconds, every=LOOK)
 
     def management(self, ordinal: int, path: str) -> Any:
         """A GET of the management API."""
@@ -107,7 +110,7 @@ class ThreeBrokers:
             ]
             return len(nodes) == 1
 
-        until(f"it is known where {name} is", known, 60)
+        until(f"it is known where {name} is", known, 60, every=LOOK)
         return _ordinal(nodes[0])
 
     def held_by(self, asked: int) -> int:
@@ -118,7 +121,7 @@ class ThreeBrokers:
 
     def until_held(self, asked: int, nodes: int = 3, seconds: float = 120) -> None:
         """Waits until each class queue is held by so many brokers that are up."""
-        until(f"each queue is held by {nodes}", lambda: self.held_by(asked) == nodes, seconds)
+        until(f"each queue is held by {nodes}", lambda: self.held_by(asked) == nodes, seconds, every=LOOK)
 
     def _stack(self) -> Stack:
         spec = {"queue": {"replicas": 3, "resources": {"limits": {"memory": "512Mi"}}}}

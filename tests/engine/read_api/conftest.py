@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,16 @@ async def eventually(what: str, holds: Callable[[], Any], seconds: float = 20) -
         await asyncio.sleep(0.05)
 
 
+@contextmanager
+def lagging(world: World) -> Iterator[None]:
+    """The reader receives, but applies nothing."""
+    world.reader.run("STOP REPLICA SQL_THREAD")
+    try:
+        yield
+    finally:
+        world.reader.run("START REPLICA SQL_THREAD")
+
+
 @pytest.fixture(scope="session")
 def read_redis(engines: Engines, engine_images: EngineImages, credentials: Path) -> RedisServer:
     """These tests' own Redis: they freeze it."""
@@ -135,6 +146,12 @@ async def _beat(connection: Any) -> None:
 
 
 @pytest.fixture
+def as_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The read API waits for its cache as long as in a pod: for tests of what a silent Redis costs."""
+    monkeypatch.setenv("CACHE_TIMEOUT_MS", "250")
+
+
+@pytest.fixture
 async def world(
     mysql_group: MysqlGroup,
     mysql_reader: Mysqld,
@@ -142,7 +159,12 @@ async def world(
     tier_environment: Callable[[str], dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[World]:
-    """A read API that has found its servers, with heartbeats."""
+    """A read API that has found its servers, with heartbeats.
+
+    It waits long for its cache: a full machine keeps a healthy Redis silent for longer than a pod waits.
+    """
+    if "CACHE_TIMEOUT_MS" not in os.environ:
+        monkeypatch.setenv("CACHE_TIMEOUT_MS", "10000")
     for name, value in (tier_environment("read-api") | {"CACHE_URL": read_redis.url}).items():
         monkeypatch.setenv(name, value)
     settings = Settings()

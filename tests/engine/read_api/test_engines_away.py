@@ -10,6 +10,7 @@ from hcs_services.cache import order_key
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
 
+@pytest.mark.usefixtures("as_deployed")
 async def test_with_the_cache_frozen_reads_go_on(world: World) -> None:
     ids = [world.order("frozen")[0] for _ in range(10)]
     world.redis.container.pause()

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.engine.read_api.conftest import World, eventually, replicated, seen
+from tests.engine.read_api.conftest import World, eventually, lagging, replicated, seen
 
-from hcs_services.cache import list_key, order_change, order_key, product_key
+from hcs_services.cache import list_key, order_key, product_key
 from hcs_services.identifiers import public_order_id
 from hcs_services.read_api.sampler import Sampler
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
-
-
-@contextmanager
-def lagging(world: World) -> Iterator[None]:
-    """The reader receives, but applies nothing."""
-    world.reader.run("STOP REPLICA SQL_THREAD")
-    try:
-        yield
-    finally:
-        world.reader.run("START REPLICA SQL_THREAD")
 
 
 def count(name: str, **labels: str) -> float:
@@ -112,38 +99,6 @@ async def test_a_replica_that_has_caught_up_serves_a_token(world: World) -> None
         )
 
     await eventually("a replica serves the token", by_replica)
-
-
-async def test_no_reader_with_a_token_ever_sees_an_older_state(world: World) -> None:
-    """Writers and readers of a few orders, puts late or lost, a replica that stops and goes."""
-    orders = [world.order("race")[0] for _ in range(4)]
-    older, sources = [], set()
-    until = time.monotonic() + 6
-
-    async def write_and_read(number: int) -> None:
-        chance = random.Random(number)
-        while time.monotonic() < until:
-            order_id = chance.choice(orders)
-            _, document, token = world.order("race", order_id, chance.choice(["PENDING", "PAID"]))
-            if chance.random() < 0.5:
-                await world.cache.put_many([order_change(document)])
-            named = await world.get(f"/orders/{order_id}", x_consistency_token=token)
-            unnamed = await world.get(f"/orders/{order_id}", x_consistency_token=world.token({}))
-            for got in (named, unnamed):
-                sources.add(got.headers.get("x-data-source"))
-                if got.status != 200 or got.json()["version"] < document["version"]:
-                    older.append((got.status, got.body))
-            await asyncio.sleep(0.01)
-
-    async def stop_and_go() -> None:
-        while time.monotonic() < until:
-            with lagging(world):
-                await asyncio.sleep(0.5)
-            await asyncio.sleep(1.0)
-
-    await asyncio.gather(*(write_and_read(number) for number in range(4)), stop_and_go())
-    assert older == []
-    assert {"cache", "replica", "primary"} <= sources
 
 
 async def test_a_token_of_a_future_that_was_lost_is_a_503_that_says_so(world: World) -> None:

@@ -15,6 +15,13 @@ from hcs_services.database.members import PrimaryPool
 from hcs_services.database.versions import clock_version
 from hcs_services.identifiers import new_order_id, slot_of
 from hcs_services.settings import Settings
+from hcs_services.worker import ledger
+
+
+@pytest.fixture(autouse=True)
+def nobody_goes_beside_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests count transactions: on a full machine a first connection takes longer than tasks wait for a group."""
+    monkeypatch.setattr(ledger, "_WAIT", 60.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.engine.mysql_servers import MysqlGroup
+from tests.engine.write_api.cutting_proxy import CuttingProxy
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +83,44 @@ def start_write_api(tier_environment: Callable[[str], dict[str, str]]) -> Iterat
 def write_api(start_write_api: Start) -> Process:
     """One write API for all tests that do not need their own."""
     return start_write_api()
+
+
+def through(proxy: CuttingProxy, group: MysqlGroup) -> dict[str, str]:
+    """The environment of a write API whose only member is a proxy: a name that the server's certificate covers, too."""
+    name = f"proxy.{group.members_host}"
+    hosts = Path("/etc/hosts")
+    if name not in hosts.read_text():
+        with hosts.open("a") as file:
+            file.write(f"127.0.0.1 {name}\n")
+    return {"DATABASE_MEMBERS_HOST": name, "DATABASE_PORT": str(proxy.port), "LOG_LEVEL": "warning"}
+
+
+@pytest.fixture
+def start_gateway(
+    tier_environment: Callable[[str], dict[str, str]], tmp_path: Path
+) -> Iterator[Callable[..., Process]]:
+    """Starts a gateway whose one route leads POSTs of a path to a write API; stops it at the end."""
+    processes: list[Process] = []
+
+    def start(write_api: Process, path: str, **blocks: object) -> Process:
+        route = {"methods": ["POST"], "path": path, "upstream": "write-api"}
+        upstreams = {"write-api": {"host": "127.0.0.1", "port": write_api.http}}
+        document = {"upstreams": upstreams, "routes": [route], "rateLimit": {"enabled": False}} | blocks
+        config = tmp_path / "gateway.json"
+        config.write_text(json.dumps(document))
+        http, admin = free_port(), free_port()
+        environment = os.environ | tier_environment("gateway")
+        environment |= {"HTTP_PORT": str(http), "ADMIN_PORT": str(admin), "GATEWAY_CONFIG": str(config)}
+        environment |= {"PYTHONPATH": str(ROOT / "services"), "LOG_LEVEL": "warning"}
+        popen = subprocess.Popen([sys.executable, "-m", "hcs_services", "gateway"], env=environment)
+        processes.append(process := Process(popen, http, admin))
+        process.until_ready()
+        return process
+
+    yield start
+    for process in processes:
+        process.popen.kill()
+        process.popen.wait()
 
 
 @pytest.fixture

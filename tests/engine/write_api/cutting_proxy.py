@@ -13,11 +13,12 @@ from typing import Self
 class CuttingProxy:
     """Forwards to (host, port). `lose_answers` and `lose_requests` swallow bytes from now on; `cut` closes everything.
 
-    While `down` is set, each new connection is reset.
+    While `down` is set, each new connection is reset. Answers come `delay` seconds later than they were given.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, delay: float = 0.0) -> None:
         self._target = (host, port)
+        self._delay = delay
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,6 +61,8 @@ class CuttingProxy:
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
+                if answers and self._delay:
+                    await asyncio.sleep(self._delay)
                 if not (self.lose_answers if answers else self.lose_requests):
                     sink.write(data)
                     await sink.drain()

@@ -37,7 +37,7 @@ def test_fuzzing_finds_no_server_error(write_api: Process, tmp_path: Path) -> No
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{write_api.http}/openapi.json"),
             *("--checks", ",".join(CHECKS)),
-            *("--max-examples", "60", "--seed", "20261123", "--workers", "1", "--no-color"),
+            *("--max-examples", "20", "--seed", "20261123", "--workers", "1", "--no-color"),
         ],
         capture_output=True,
         text=True,

@@ -185,7 +185,7 @@ async def test_inbox_rows_past_their_day_are_swept(
     environment = tier_environment("write-api")
     settings = Settings(credentials_dir=Path(environment["HCS_CREDENTIALS_DIR"]))
     login = account(settings, "hcs_app", host=mysql_group.members_host)
-    connection = await open_connection(login, mysql_group.members_host)
+    connection = await open_connection(login, mysql_group.members_host, connect_seconds=20)
 
     await retention.sweep(connection, settings)
     connection.close()

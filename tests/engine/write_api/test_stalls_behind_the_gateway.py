@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import secrets
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import aiohttp
 import pytest
 from tests.engine.mysql_servers import MysqlGroup
 from tests.engine.write_api.calls import product, rows
-from tests.engine.write_api.conftest import ROOT, Process, Start
+from tests.engine.write_api.conftest import Process, Start, through
 from tests.engine.write_api.cutting_proxy import CuttingProxy
-from tests.ports import free_port
 
 pytestmark = pytest.mark.engine
 RATE = 20
@@ -39,35 +33,14 @@ async def proxy(mysql_group: MysqlGroup) -> AsyncIterator[CuttingProxy]:
 
 @pytest.fixture
 def write_api(proxy: CuttingProxy, mysql_group: MysqlGroup, start_write_api: Start) -> Process:
-    """A write API of its own, whose only member is the proxy: a name that the server's certificate covers, too."""
-    name = f"proxy.{mysql_group.members_host}"
-    hosts = Path("/etc/hosts")
-    if name not in hosts.read_text():
-        with hosts.open("a") as file:
-            file.write(f"127.0.0.1 {name}\n")
-    return start_write_api(DATABASE_MEMBERS_HOST=name, DATABASE_PORT=str(proxy.port), LOG_LEVEL="warning")
+    """A write API of its own."""
+    return start_write_api(**through(proxy, mysql_group))
 
 
 @pytest.fixture
-def gateway(write_api: Process, tier_environment: Callable[[str], dict[str, str]], tmp_path: Path) -> Iterator[Process]:
+def gateway(write_api: Process, start_gateway: Callable[..., Process]) -> Process:
     """A gateway with the limits that a stack has by default, but for a window so short that the stall fills it."""
-    config = tmp_path / "config.json"
-    route = {"methods": ["POST"], "path": "/api/v1/orders", "upstream": "write-api"}
-    upstreams = {"write-api": {"host": "127.0.0.1", "port": write_api.http}}
-    document = {"upstreams": upstreams, "routes": [route], "rateLimit": {"enabled": False}}
-    config.write_text(json.dumps(document | {"circuitBreaker": {"window": 2}}))
-    http, admin = free_port(), free_port()
-    environment = os.environ | tier_environment("gateway")
-    environment |= {"HTTP_PORT": str(http), "ADMIN_PORT": str(admin), "GATEWAY_CONFIG": str(config)}
-    environment |= {"PYTHONPATH": str(ROOT / "services"), "LOG_LEVEL": "warning"}
-    popen = subprocess.Popen([sys.executable, "-m", "hcs_services", "gateway"], env=environment)
-    process = Process(popen, http, admin)
-    try:
-        process.until_ready()
-        yield process
-    finally:
-        popen.kill()
-        popen.wait()
+    return start_gateway(write_api, "/api/v1/orders", circuitBreaker={"window": 2})
 
 
 Stall = Callable[[CuttingProxy, MysqlGroup, float], Coroutine[None, None, None]]

@@ -22,7 +22,12 @@ def refuses() -> int:
     raise Refusal("Go is not here")
 
 
-@pytest.mark.parametrize(("broken", "code"), [(fails, 3), (refuses, 1)])
+def breaks() -> int:
+    """A rung with a mistake in itself."""
+    raise KeyError("port")
+
+
+@pytest.mark.parametrize(("broken", "code"), [(fails, 3), (refuses, 1), (breaks, 1)])
 def test_a_failure_ends_the_climb(broken: Callable[[], int], code: int, capsys: pytest.CaptureFixture[str]) -> None:
     climbed: list[str] = []
 

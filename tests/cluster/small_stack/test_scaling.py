@@ -17,9 +17,9 @@ from tests.cluster.watching import watched
 
 pytestmark = pytest.mark.cluster
 
-MISSES_PER_READER = 20  # a second, low enough for a small machine's load to exceed
-FEW, MANY = 1500, 4000  # products of about 1 KiB: as many as a cache of 4 MiB holds, and far more
-RATE = 100  # reads a second
+MISSES_PER_READER = 12  # a second, low enough for a small machine's load to exceed
+FEW, MANY = 900, 4000  # products of about 1 KiB: what a cache of 4 MiB holds, and far more than it does
+RATE = 60  # reads a second
 ORDERS = 2000
 # By digest, which tells the read API's own statement from the looks that every service takes at each reader.
 PRODUCT_READS = """
@@ -63,7 +63,7 @@ def test_a_cold_cache_alone_adds_no_reader(scaled: Stack) -> None:
     scaled.kubectl.delete("pod", f"{scaled.name}-cache-0")
     asyncio.run(read_keys(scaled.gateway, path, keys=FEW, rate=RATE, seconds=45))
     missed = _misses(scaled) - before
-    assert missed > FEW / 2, f"only {missed:.0f} reads missed: the cache was not cold"
+    assert missed > FEW / 3, f"only {missed:.0f} reads missed: the cache was not cold"
     assert _readers(scaled) == 1, scaled.resource()["status"]["readReplicas"]
     assert not _reader_moves(scaled), "a reader was added, and may have gone again"
 
@@ -79,7 +79,7 @@ def test_workers_go_from_none_to_four_and_back_and_charge_each_payment_once(scal
         until("workers are at 0", lambda: _workers(scaled) == 0, 180)
         asyncio.run(_pay(scaled, orders))
         until("4 workers", lambda: _workers(scaled) == 4, 60)
-        until("every payment is charged", lambda: len(_charges(ids)) == ORDERS, 200)
+        until("every payment is charged", lambda: len(_charges(ids)) == ORDERS, 200, every=1)
         until("workers are back at 0", lambda: _workers(scaled) == 0, 120)
         until("the end of each worker was seen", lambda: not workers.running(), 60)
         assert len(workers.statuses()) >= 4, workers.statuses()
