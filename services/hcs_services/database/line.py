@@ -197,7 +197,7 @@ class Line(Generic[Item, Result]):
                 REPEATS.labels("outcome-unknown" if isinstance(error, OutcomeUnknown) else "lost").inc()
             _log.info("a group came to nothing", size=len(group.seats), error=_brief(error))
             self._splits.inc()
-            if not group.seats:
+            if not group.locks:
                 group.board()  # it never began: each asks for a transaction of its own, and hears why there is none
             group.come_to_nothing(settling=isinstance(error, OutcomeUnknown))
             return

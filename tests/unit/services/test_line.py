@@ -224,6 +224,25 @@ async def test_a_group_that_fails_keeps_nobody_by_its_locks(error: Exception) ->
     assert await asyncio.gather(*others) == ["placed tea 2", "placed mug 2"]
 
 
+async def test_a_group_that_all_have_left_and_that_fails_keeps_nobody_by_its_locks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line, "_BEHIND_A_LOCK", LONG)
+    transactions = Transactions(abreast=1, wait=0, lock_of=product)
+    transactions.at_commit = [TransactionLost("deadlock")]
+    transactions.deciding.clear()
+    (leaving,) = transactions.join("tea 1")
+    await turns()
+    leaving.cancel()
+    await turns()
+    transactions.deciding.set()
+    transactions.committing.set()
+    await turns()
+
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*transactions.join("tea 2")) == ["placed tea 2"]
+
+
 async def test_a_lock_that_is_held_too_long_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "_BEHIND_A_LOCK", 0.5)
     transactions = Transactions(abreast=2, wait=0, lock_of=product)
