@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 
 import structlog
@@ -57,6 +57,7 @@ class PrimaryPool:
         self._commits: set[asyncio.Task[None]] = set()
         self._detached: set[Connection] = set()  # owned by a commit whose caller was cancelled
         self._closed = False
+        self._found = asyncio.Event()  # of the next primary: set once, then another takes its place
         self.primary: str | None = None
 
     @classmethod
@@ -148,6 +149,9 @@ class PrimaryPool:
         CHANGES.inc()
         self.primary = found
         self._drop_all()
+        if found is not None:
+            self._found.set()
+            self._found = asyncio.Event()
 
     def _drop_all(self) -> None:
         for connection in [*self._idle, *self._used]:
@@ -185,7 +189,9 @@ class PrimaryPool:
             if connection is not None:
                 return connection
             # longer each time, up to fourfold: a storm of reconnects keeps members from joining (trap 10)
-            await asyncio.sleep(random.uniform(*_PAUSE) * min(4, 1 + attempt))  # noqa: S311
+            with suppress(TimeoutError):
+                async with asyncio.timeout(random.uniform(*_PAUSE) * min(4, 1 + attempt)):  # noqa: S311
+                    await self._found.wait()  # another's look may be the one that finds it
         raise AssertionError
 
     def _take_idle(self) -> Connection | None:

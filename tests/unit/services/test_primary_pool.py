@@ -67,6 +67,24 @@ async def test_a_request_waits_for_the_next_primary_within_its_deadline() -> Non
     await election
 
 
+async def test_who_waits_goes_on_as_soon_as_another_has_found_the_primary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_PAUSE", (60, 60))
+    group = three("none")
+    pool = pool_of(group)
+    due_in(30)
+
+    async def write() -> str:
+        async with pool.connection() as connection:
+            return connection.address
+
+    writing = asyncio.create_task(write())
+    while pool._looking is None or not pool._looking.done():  # noqa: ASYNC110 - the look tells nobody
+        await asyncio.sleep(0)
+    group.members["c"].primary = True
+    await pool.refresh()
+    assert await writing == "c"
+
+
 async def test_a_primary_without_its_majority_is_none() -> None:
     group = Group(a=Member(primary=True, reachable=1, members=3))
     due_in(0.05)
