@@ -111,7 +111,7 @@ class Caller:
             if unanswered is None:
                 raise
             return unanswered
-        self._judge(line, permit, answer.fault, begun)
+        self._judge(line, permit, answer.fault, begun, shed=answer.shed)
         metrics.calls(route.upstream, OUTCOMES[answer.fault]).inc()
         return answer
 
@@ -156,7 +156,9 @@ class Caller:
         metrics.RETRIES.labels(upstream.name, "made" if affordable else "no-budget").inc()
         return affordable
 
-    def _judge(self, line: Line, permit: Permit, fault: type[BaseException] | None, begun: float) -> None:
+    def _judge(
+        self, line: Line, permit: Permit, fault: type[BaseException] | None, begun: float, *, shed: bool = False
+    ) -> None:
         now = self._clock()
         blamed = self._blames(fault, begun)
         if fault is None:
@@ -168,7 +170,7 @@ class Caller:
             line.breaker.abandoned(permit)
         if blamed or fault is NoEndpoint:
             line.room.failed(now)
-        line.entrance.leave(begun, now, answered=fault is None)
+        line.entrance.leave(begun, now, answered=fault is None, shed=shed)
         line.wake()
 
     def _blames(self, fault: type[BaseException] | None, begun: float) -> bool:

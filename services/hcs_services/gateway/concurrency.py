@@ -40,8 +40,11 @@ class ConcurrencyLimit:
             self._heard_at = now
         self.under_way += 1
 
-    def end(self, seconds: float, now: float, *, answered: bool) -> None:
-        """Count a call's end after `seconds`: with an answer, or without one that tells of the upstream."""
+    def end(self, seconds: float, now: float, *, answered: bool, shed: bool = False) -> None:
+        """Count a call's end after `seconds`: with an answer, or without one that tells of the upstream.
+
+        An answer by which the upstream `shed` the call is no sign that it could do with more.
+        """
         if answered and self._is_away(now):
             self.limit, self._cut_at = max(self.limit, self.under_way), now
         used = self.under_way * 2 >= self.limit
@@ -49,7 +52,7 @@ class ConcurrencyLimit:
         if seconds >= self._slow:
             if now - seconds >= self._cut_at:  # made after the last cut: it is the smaller crowd that is too large
                 self.limit, self._cut_at = max(LEAST, self.limit * _BACK_OFF), now
-        elif answered and used:
+        elif answered and used and not shed:
             self.limit = min(MOST, self.limit + (1 if seconds < self.quick else 1 / self.limit))
         if answered:
             self._heard_at = now

@@ -39,9 +39,9 @@ class Entrance:
         """Count in a call that somebody else has given leave for."""
         self.concurrency.begin(self._clock())
 
-    def leave(self, begun: float, now: float, *, answered: bool) -> None:
-        """Count out a call that was made at `begun`."""
-        self.concurrency.end(now - begun, now, answered=answered)
+    def leave(self, begun: float, now: float, *, answered: bool, shed: bool = False) -> None:
+        """Count out a call that was made at `begun`; `shed`: the upstream would not do it, having too much to do."""
+        self.concurrency.end(now - begun, now, answered=answered, shed=shed)
         self._let_in()
 
     async def _turn(self) -> bool:

@@ -44,11 +44,16 @@ class Answer(NamedTuple):
         A 503 is bad only with Retry-After: without, it states a fact that stays (no object store is configured). One
         that is `overloaded` is none: the endpoint does what it can and refuses the rest, as it should.
         """
-        status, field = self.response.status, self.response.field
+        status = self.response.status
         if status == 504:
             return TimeoutError
-        failing = status == 503 and field(b"retry-after") is not None and field(OVERLOADED) is None
+        failing = status == 503 and self.response.field(b"retry-after") is not None and not self.shed
         return BadAnswer if failing or status in {500, 502} else None
+
+    @property
+    def shed(self) -> bool:
+        """Whether the upstream has too much to do, and would not do this."""
+        return self.response.status == 503 and self.response.field(OVERLOADED) is not None
 
     async def close(self) -> None:
         """End the call."""

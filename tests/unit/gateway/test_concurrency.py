@@ -31,6 +31,12 @@ def test_a_middling_one_for_its_share_of_one() -> None:
     assert limit.limit == START + 1 + 1 / (START + 1)
 
 
+def test_an_answer_that_sheds_makes_room_for_nobody() -> None:
+    limit = crowded()
+    limit.end(QUICK, 0.01, answered=True, shed=True)
+    assert limit.limit == START
+
+
 def test_room_that_is_not_used_does_not_grow() -> None:
     limit = ConcurrencyLimit(slow=1.0)
     for at in range(100):
