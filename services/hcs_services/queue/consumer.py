@@ -138,11 +138,13 @@ class Consumer:
         """Hold at most so many unsettled messages of a queue. What is held already stays, beside them."""
         async with self._lock:
             self._flows[queue].window = window
-            tag = self._tags.pop(queue, None)
-            if self._session is not None and tag is not None:
-                with contextlib.suppress(SessionLost):
-                    await self._session.call(self._session.channel.basic_cancel, tag)
-                    await self._consume(self._session)
+            session, tag = self._session, self._tags.pop(queue, None)
+            if session is not None and tag is not None:
+                try:
+                    await session.call(session.channel.basic_cancel, tag)
+                    await self._consume(session)
+                except SessionLost:
+                    await session.close()  # a broker that is late with this would leave nobody consuming
 
     async def _start(self, session: Session) -> None:
         await declare(session)

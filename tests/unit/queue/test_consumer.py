@@ -9,7 +9,7 @@ import pytest
 from tests.unit.queue.broker import PlayedBroker
 
 from hcs_services.queue.consumer import Consumer, ConsumerStuck, Delivery, StuckCheck
-from hcs_services.queue.session import Broker
+from hcs_services.queue.session import Broker, SessionLost
 
 pytestmark = pytest.mark.unit
 
@@ -87,6 +87,17 @@ async def test_a_queues_window_is_changed_alone_and_stays_so_over_a_reconnect() 
         assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
         assert running.deliveries[0].ack()
         running.broker.sessions[0].hang_up()
+        await running.until(lambda: len(running.broker.sessions) == 2 and len(running.broker.channel.consumers) == 2)
+        assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
+
+
+async def test_a_broker_that_does_not_answer_a_changed_window_is_connected_to_anew() -> None:
+    def late(*_: object, **__: object) -> None:
+        raise SessionLost("the broker did not answer")
+
+    async with Running() as running:
+        running.broker.channel.basic_cancel = late  # type: ignore[method-assign]
+        await running.consumer.resize("hcs.default", 5)
         await running.until(lambda: len(running.broker.sessions) == 2 and len(running.broker.channel.consumers) == 2)
         assert running.broker.channel.windows == {"hcs.critical": 2, "hcs.default": 5}
 
