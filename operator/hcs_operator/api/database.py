@@ -234,7 +234,7 @@ class DatabaseView:
     revisions: Mapping[Role, Revision] = field(default_factory=dict)
     absent: frozenset[Role] = frozenset()
     """Roles of which a pod that its StatefulSet wants is not there."""
-    starts: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)
+    starts: Mapping[Role, Mapping[str, str | None]] = field(default_factory=dict)
     """What my.cnf has for the next start, of what needs none: by name, as a server shows it."""
     kept: tuple[str, ...] = ()
     """Readers' volume claims that outlive their stack, whether or not their pods exist."""

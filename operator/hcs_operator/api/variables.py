@@ -137,8 +137,7 @@ def needing_restart(config: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in config.items() if canonical(name, value) is None}
 
 
-def set_at_run_time(my_cnf: str) -> dict[str, str]:
-    """Return what a my.cnf says of the others, by name, as the server shows it."""
+def set_at_run_time(my_cnf: str) -> dict[str, str | None]:
+    """Return what a my.cnf says of the settings here, by name, as the server shows it; None counts from a start on."""
     lines = (line.partition("=") for line in my_cnf.splitlines())
-    values = {name: canonical(name, value) for name, _, value in lines}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: canonical(name, value) for name, _, value in lines if name in DEFAULTS}

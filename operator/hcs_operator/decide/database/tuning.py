@@ -30,10 +30,13 @@ def _tuning(it: InstanceView, view: DatabaseView) -> Tune | None:
     return Tune(it.instance, tuple(sorted(values.items()))) if values else None
 
 
-def differing(has: Mapping[str, Variable], starts: Mapping[str, str]) -> dict[str, str]:
+def differing(has: Mapping[str, Variable], starts: Mapping[str, str | None]) -> dict[str, str]:
     """Return the values to set. `has` is what the server says, `starts` what its next start reads, as it would show it.
 
-    `starts` without a key that the server was started with, or was told by us, asks for that key's default.
+    `starts` without a key that the server was started with, or was told by us, asks for that key's default; with None
+    it asks for nothing: mysqld may read a value that we do not.
     """
     wanted = {name: starts.get(name, DEFAULTS[name]) for name, it in has.items() if it.ours or name in starts}
-    return {name: value for name, value in wanted.items() if canonical(name, has[name].value) != value}
+    return {
+        name: value for name, value in wanted.items() if value is not None and canonical(name, has[name].value) != value
+    }
