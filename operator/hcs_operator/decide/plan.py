@@ -100,7 +100,8 @@ def decide(stack: Stack, seen: Seen, memory: Memory, release: Release) -> Plan:
         previous=stack.status.get("database") or {},
         journal=stack.status.get("journal"),
         now=snapshot.now,
-        leaving=(memory.leaving or frozenset()) | _beyond(stack, snapshot),
+        leaving=memory.leaving or frozenset(),
+        gone=_beyond(stack, snapshot),
         failed=memory.failed,
     )
     if DATABASE in memory.answers.doubted:

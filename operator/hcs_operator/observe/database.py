@@ -1,7 +1,8 @@
 """Looks at a stack's database: readers before members, so that a reader's GTID set is never the newer one."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -118,9 +119,25 @@ async def look(
         absent=_absent(wishes.name, live, [pod.component for pod, _ in instances]),
         starts=_starts(wishes.name, live),
         kept=_kept(wishes.name, claims),
-        unbound=frozenset(name for name, claim in claims.items() if not claim.get("spec", {}).get("volumeName")),
+        unbound=frozenset(name for name, claim in claims.items() if _holds_nothing(claim.get("spec") or {})),
         replication=Access("hcs_repl", passwords["repl-password"], ca) if "repl-password" in passwords else None,
     )
+
+
+def _holds_nothing(claim: Mapping[str, Any]) -> bool:
+    """Tell of a claim that never had a volume; one made of a snapshot or of another volume will hold its data."""
+    return not any(claim.get(word) for word in ("volumeName", "dataSource", "dataSourceRef"))
+
+
+def without_refused(view: DatabaseView, unmade: Collection[Child]) -> DatabaseView:
+    """Return the view that waits for no pod which a quota or a policy refuses.
+
+    A change that makes room for it may be the very one that is to be rolled.
+    """
+    refused = {
+        role for component, role in _ROLES.items() if Child("StatefulSet", f"{view.stack}-{component}-0") in unmade
+    }
+    return replace(view, absent=view.absent - refused)
 
 
 def _kept(stack: str, claims: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
@@ -161,7 +178,7 @@ async def _ask(port: DatabasePort, instance: Instance, pod: PodView) -> Instance
         return InstanceView(instance, pod, None, Reason(error.word, str(error)))
 
 
-def _starts(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> dict[Role, Mapping[str, str]]:
+def _starts(stack: str, live: Mapping[Child, Mapping[str, Any]]) -> dict[Role, Mapping[str, str | None]]:
     """Read my.cnf as it lies in the cluster, not as the spec has it: that is what a server starts with next."""
     files = {role: live.get(Child("ConfigMap", f"{stack}-{component}-0")) for component, role in _ROLES.items()}
     return {role: set_at_run_time(it["data"]["my.cnf"]) for role, it in files.items() if it and "data" in it}

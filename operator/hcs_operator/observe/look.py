@@ -61,7 +61,7 @@ async def observe(eyes: Eyes, stack: Stack, now: float) -> Seen:
             cluster_domain=eyes.cluster_domain,
         ),
     )
-    return Seen(seen, view)
+    return Seen(seen, database.without_refused(view, objects.unmade))
 
 
 def wanted(stack: Stack, cluster_domain: str) -> Wanted:

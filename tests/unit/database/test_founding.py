@@ -23,7 +23,7 @@ from tests.unit.database.views import (
     view,
 )
 
-from hcs_operator.api.database import DatabaseView, Facts, InstanceView, MemberGroup
+from hcs_operator.api.database import DatabaseView, Facts, GroupState, InstanceView, MemberGroup
 from hcs_operator.api.observed import Reason
 from hcs_operator.decide.database.founding import new_name
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -160,6 +160,25 @@ def test_a_silent_member_is_waited_for_and_nothing_is_claimed() -> None:
 UNPLACED = Reason("Unschedulable", "no node has room")
 
 
+@pytest.mark.parametrize(
+    ("spec", "unbound"),
+    [
+        ({}, {"data-shop-db-0-1"}),
+        ({"volumeName": "pv-1"}, set()),
+        ({"dataSource": {"kind": "VolumeSnapshot", "name": "yesterday"}}, set()),
+        ({"dataSourceRef": {"kind": "VolumeSnapshot", "name": "yesterday"}}, set()),
+    ],
+    ids=["never had a volume", "has one", "will be a snapshot's", "will be a snapshot's, by reference"],
+)
+async def test_a_claim_that_will_hold_data_is_none_that_never_had_a_volume(
+    spec: dict[str, Any], unbound: set[str]
+) -> None:
+    seen = await look(
+        FakeDatabase(), Wishes("uid"), [], secrets={}, live={}, claims={"data-shop-db-0-1": {"spec": spec}}
+    )
+    assert seen.unbound == unbound
+
+
 def unplaced(ordinal: int) -> InstanceView:
     return member(None, ordinal, problem=UNPLACED, ready=False)
 
@@ -236,6 +255,26 @@ def test_two_members_that_both_claim_to_lead_are_not_relied_on() -> None:
 def test_a_primary_without_a_majority_is_none() -> None:
     cut_off = replace(PRIMARY, group=replace(PRIMARY.group, online=1, total=3))
     assert not planned(view(member(cut_off)), FOUNDED).primary_ready
+
+
+@pytest.mark.parametrize(
+    ("counted", "nodes", "safe", "why"),
+    [
+        (3, "abc", True, "AnotherMemberOnline"),
+        (2, "abc", True, "AnotherMemberOnline"),
+        (1, "abc", False, "SingleMember"),
+        (3, "aaa", False, "SingleNode"),
+        (3, "aab", True, "AnotherMemberOnline"),
+        (2, "aab", False, "SingleNode"),
+    ],
+)
+def test_who_is_online_by_its_own_word_alone_makes_nothing_safe(counted: int, nodes: str, safe: bool, why: str) -> None:
+    """The group goes on without one that was frozen or cut off, and which of the others that is nobody says."""
+    leads = replace(PRIMARY, group=GroupState("ONLINE", "PRIMARY", counted, counted))
+    follows = replace(PRIMARY, super_read_only=True, group=GroupState("ONLINE", "SECONDARY", 3, 3))
+    seen = [member(it, number, node=nodes[number]) for number, it in enumerate((leads, follows, follows))]
+    status = planned(view(*seen, members_wanted=3), FOUNDED).status
+    assert (status["safeToLosePrimary"], status["safeToLosePrimaryReason"]) == (safe, why)
 
 
 def test_a_group_of_one_says_that_its_durability_rests_on_one_volume() -> None:

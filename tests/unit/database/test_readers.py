@@ -261,6 +261,25 @@ def test_the_start_of_a_drain_outlives_the_operator() -> None:
     assert later.journal["startedAt"] == JOURNAL["startedAt"]
 
 
+def test_one_whose_pod_is_long_in_going_takes_no_time_from_the_next_that_is_to_leave() -> None:
+    """On a node that is lost a pod is Terminating until somebody removes the node."""
+    going, second = reader(STOPPED, 2), reader(STOPPED, 1)
+    options: dict[str, Any] = {
+        "leaving": frozenset({"shop-replica-0-1"}),
+        "gone": frozenset({"shop-replica-0-2"}),
+    }
+    first = planned(reader(FOLLOWING), second, going, now=START, **options)
+    assert first.journal
+    assert first.journal["instance"] == "shop-replica-0-1"
+    later = planned(reader(FOLLOWING), second, going, journal=first.journal, now=START + 4.5, **options)
+    assert later.drained == options["leaving"]
+
+
+def test_one_whose_pod_is_still_going_stays_drained_and_leaves_the_journal_to_others() -> None:
+    found = planned(reader(FOLLOWING), reader(STOPPED, 1), gone=frozenset({"shop-replica-0-1"}))
+    assert (found.steps, found.journal) == ((), None)
+
+
 @pytest.mark.parametrize(
     ("ready", "waited", "gone"),
     [(True, 0.0, False), (True, 59.0, False), (True, 60.0, True), (False, 0.0, True)],

@@ -13,7 +13,7 @@ from hcs_operator.api.observed import Child, Reason
 from hcs_operator.decide.database.outcome import DatabasePlan
 from hcs_operator.decide.database.plan import plan
 from hcs_operator.decide.database.steps import Recreate
-from hcs_operator.observe.database import _absent
+from hcs_operator.observe.database import _absent, without_refused
 
 pytestmark = pytest.mark.unit
 
@@ -60,7 +60,7 @@ def test_nobody_goes_while_a_controller_has_yet_to_see_its_statefulset() -> None
 
 
 def test_nobody_goes_while_a_pod_is_yet_to_come_back() -> None:
-    """It was made anew and its successor is not to be seen yet, or is refused by a quota."""
+    """It was made anew, and its successor is not to be seen yet."""
     seen = view(member(PRIMARY, **OLD), reader(FOLLOWING))
     found = plan(replace(seen, absent=frozenset({Role.READER})), previous=FOUNDED, journal=None, now=NOW)
     assert recreated(found) == []
@@ -72,6 +72,14 @@ def test_a_pod_is_absent_until_it_is_seen(wanted: int, absent: set[Role]) -> Non
         Child("StatefulSet", f"shop-{it}-0"): {"spec": {"replicas": n}} for it, n in (("db", 1), ("replica", wanted))
     }
     assert _absent("shop", live, ["db", "replica"]) == absent
+
+
+def test_nobody_waits_for_a_pod_that_a_quota_refuses() -> None:
+    """What makes room for it may be the very change that is to be rolled."""
+    seen = replace(view(member(PRIMARY, **OLD), reader(FOLLOWING)), absent=frozenset({Role.READER}))
+    unrefused, refused = (without_refused(seen, {Child("StatefulSet", f"shop-{it}-0")}) for it in ("db", "replica"))
+    assert recreated(plan(unrefused, previous=FOUNDED, journal=None, now=NOW)) == []
+    assert recreated(plan(refused, previous=FOUNDED, journal=None, now=NOW)) == ["shop-db-0-0"]
 
 
 def test_the_member_comes_last() -> None:

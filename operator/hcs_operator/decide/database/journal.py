@@ -19,6 +19,8 @@ class ReaderJudgements(NamedTuple):
     cares: dict[str, Care]
     drains: dict[str, Drain]
     verdicts: dict[str, Verdict]
+    gone: frozenset[str] = frozenset()
+    """Of the drained those that the count no longer has: their pods are going, and nothing waits for how long."""
 
     def eligible(self) -> frozenset[str]:
         """Name the readers that may serve; one that is to leave may not."""
@@ -75,8 +77,9 @@ def _operation(
     """Choose what is noted: what counts its own time comes before what does not."""
     if group and group[0] == Operation.RECOVER:
         return group
-    if readers.drains:
-        name = next(reversed(readers.drains))  # the highest ordinal goes first; the others wait their turn
+    leaving = [name for name in readers.drains if name not in readers.gone]
+    if leaving:
+        name = leaving[-1]  # the highest ordinal goes first; the others wait their turn
         return Operation.DRAIN_READER, name, readers.drains[name].reason
     if group:
         return group

@@ -36,18 +36,22 @@ def plan(
     journal: Mapping[str, Any] | None,
     now: float,
     leaving: frozenset[str] = frozenset(),
+    gone: frozenset[str] = frozenset(),
     failed: tuple[str, ...] = (),
 ) -> DatabasePlan:
     """Judge a look.
 
     `previous` is `status.database`, `journal` is `status.journal`, `now` Unix seconds, `leaving` the readers to drain,
-    `failed` the instances at which the last step failed: where only one can be served or chosen, the others come first.
+    `gone` those that the count no longer has while their pods are there: they stay drained. `failed` are those at which
+    the last step failed: where only one can be served or chosen, the others come first.
     """
     claim = previous.get("claim")
     leader = primary(view, claim["groupName"]) if claim else None
     unled = unled_since(leader, previous, now)
     strays = errant.strays(view, leader)
-    readers = _readers(view, previous, journal, now, leaving, leader, strays, 0.0 if unled is None else now - unled)
+    readers = _readers(
+        view, previous, journal, now, leaving | gone, leader, strays, 0.0 if unled is None else now - unled
+    )._replace(gone=gone)
     members: dict[str, Care] = {}
     if leader is not None and claim is not None and view.replication is not None:
         policy = errant.Policy(view, strays, claim["groupName"], view.replication, now, former(claim))
@@ -67,7 +71,7 @@ def plan(
         status={**_status(report, previous, steps, asked), **loss_.told(lost, leader, previous)},
         journal=entry(finding.operation or asked.operation or _copied(members), readers, rolling.pending, journal, now),
         drained=readers.drained(leaving),
-        lags=readers.lags(leaving),
+        lags=readers.lags(leaving | gone),
     )
 
 

@@ -95,19 +95,30 @@ def _state(report: Report, it: InstanceView) -> tuple[str, str]:
 
 
 def _safe_to_lose_primary(report: Report) -> tuple[bool, str]:
-    if report.leader is None:
+    leader, count = report.leader, _online(report)
+    if leader is None:
         return False, "NoPrimary"
-    members = online(report.view, report.leader)
-    if len(members) < 2:
+    if count < 2:
         return False, "SingleMember"
-    if len({member.pod.node for member in members}) < 2:
+    beside = sum(it.pod.node == leader.pod.node for it in online(report.view, leader))
+    if count <= beside:
         return False, "SingleNode"
     return True, "AnotherMemberOnline"
 
 
+def _online(report: Report) -> int:
+    """Count the members that are ONLINE by their own word and by the primary's.
+
+    One that was frozen or cut off still says so of itself for seconds after the group has gone on without it.
+    """
+    own = len(online(report.view, report.leader))
+    counted = report.leader.facts.group.online if report.leader and report.leader.facts else own
+    return min(own, counted)
+
+
 def durability(report: Report) -> Reason | None:
     """Say why an acknowledged write could be lost with one volume; None when it could not."""
-    count = len(online(report.view, report.leader))
+    count = _online(report)
     if count >= 2:
         return None
     if count == 0:
