@@ -25,7 +25,7 @@ _RULE, _INTERFACE = "the packet filter's rule", "the bridge"
 _FOLDERS = (".kube", ".config/go", ".docker")  # kubectl and helm, Go, Docker
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _ADDRESS = re.compile(rf"(?<=\s){_BYTE}(?:\.{_BYTE}){{3}}(?=[/\s]|$)")
-_PATIENCE = 10.0  # seconds in which what was ended may still be dying
+_PATIENCE = 30.0  # seconds in which what was ended may still be dying
 
 
 def left_behind(before: Look, after: Look) -> list[str]:

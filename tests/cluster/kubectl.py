@@ -164,7 +164,7 @@ def in_node(node: str, *command: str) -> str:
 
 def docker(*words: str) -> str:
     """What docker printed. Raises CommandFailed with its own words."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60 * SLACK)
     if done.returncode:
         raise CommandFailed(f"docker {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout

@@ -75,11 +75,23 @@ def until_another_leads(stack: Stack, pod: str) -> None:
 
 
 def promote(stack: Stack, pod: str) -> None:
-    """Makes that member the primary, as a user would: a wish that was granted before is taken back first."""
+    """Makes that member the primary, as a user would: a wish that was refused, because the group was not fit for a hand-over
+    while it was young, is taken back and made anew.
+    """
+
+    def leads() -> bool | None:
+        if _told(stack).get("promotion", {}).get("state") == "Refused":
+            _wish(stack, pod)
+        return primary(stack) == pod or None
+
+    _wish(stack, pod)
+    until(f"{pod} leads", leads, 60)
+
+
+def _wish(stack: Stack, pod: str) -> None:
     stack.kubectl.run("annotate", "hcs", stack.name, "highconcurrency.dev/promote-")
     until("no wish is left", lambda: "promotion" not in _told(stack) or None, 30)
     stack.kubectl.run("annotate", "hcs", stack.name, f"highconcurrency.dev/promote={pod}")
-    until(f"{pod} leads", lambda: primary(stack) == pod or None, 60)
 
 
 def make_one(stack: Stack) -> None:

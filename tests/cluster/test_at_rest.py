@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from tests.cluster import members
 from tests.cluster.conftest import OPERATOR_NAMESPACE, SAMPLES_NAMESPACE, Stack
 from tests.cluster.kubectl import in_node, until
 
@@ -19,7 +20,10 @@ REST_SECONDS = 60
 
 
 def test_at_rest_the_operator_writes_nothing_but_its_lease(shop: Stack) -> None:
+    """`make up` ends while the database still grows, and a member that is copied looks like rest."""
     shop.until_ready()
+    members.until_safe(shop)
+    shop.until_condition("Reconciling", "False", 120)
     until("workers are at rest", lambda: not shop.kubectl.pods("shop", "worker"), 180)
     until("nothing but Leases for 10 s", _only_leases, 120)
     started = time.monotonic()

@@ -34,13 +34,15 @@ def give_the_primary_a_small_one(stack: Stack) -> None:
     pod = next(name for name in members.names(stack) if name != members.primary(stack))
     node, folder = nodes.of(stack, pod), _folder(stack, pod)
     stack.kubectl.run("cordon", node)  # its pod can be nowhere else, so it waits
-    stack.kubectl.delete("pod", pod)
-    used = int(in_node(node, "du", "--summarize", "--bytes", folder).split()[0])
-    in_node(node, "cp", "--archive", folder, _ASIDE)
-    in_node(node, "mount", "--types", "tmpfs", "--options", f"size={used + _ROOM}", "tmpfs", folder)
-    in_node(node, "cp", "--archive", f"{_ASIDE}/.", folder)
-    in_node(node, "rm", "--recursive", _ASIDE)
-    stack.kubectl.run("uncordon", node)
+    try:
+        stack.kubectl.delete("pod", pod)
+        used = int(in_node(node, "du", "--summarize", "--bytes", folder).split()[0])
+        in_node(node, "cp", "--archive", folder, _ASIDE)
+        in_node(node, "mount", "--types", "tmpfs", "--options", f"size={used + _ROOM}", "tmpfs", folder)
+        in_node(node, "cp", "--archive", f"{_ASIDE}/.", folder)
+        in_node(node, "rm", "--recursive", _ASIDE)
+    finally:
+        stack.kubectl.run("uncordon", node)
     members.until_safe(stack)
     members.promote(stack, pod)
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.contract.api import Reply, unique
-from tests.contract.rows_write_api import order, product
+from tests.contract.rows_write_api import product
 from tests.contract.table import row
 from tests.contract.world import World
 
@@ -95,16 +95,18 @@ async def sends_another_body_under_its_key(world: World) -> Reply:
 
 @row(ANY, "request-in-flight", status=409)
 async def sends_the_same_many_times_at_once(world: World) -> Reply:
-    body = order((await world.product()).json["product_id"])
-    # each round makes one order; that all others of a round come only after it is committed happens, of ten surely not
+    """A restock takes its key with its first write and has it to itself until it is committed. An order would not do: those
+    of one product that one process has go together, and find the answer of the first.
+    """
+    made = (await world.product(stock=5)).json["product_id"]
+    # that all others of a round come only after its one restock is committed happens, of ten rounds surely not
     replies: list[Reply] = []
-    for _ in range(10):
+    for stock in range(6, 16):
         key = unique("k")
-        replies = await asyncio.gather(
-            *(world.api.call("POST", "/orders", body, Idempotency_Key=key) for _ in range(16))
-        )
-        assert len({reply.json["order_id"] for reply in replies if reply.status == 201}) == 1, list(map(str, replies))
-        refused = [reply for reply in replies if reply.status != 201]
+        path, body = f"/products/{made}/restock", {"quantity": 1}
+        replies = await asyncio.gather(*(world.api.call("POST", path, body, Idempotency_Key=key) for _ in range(16)))
+        assert {reply.json["stock"] for reply in replies if reply.status == 200} == {stock}, list(map(str, replies))
+        refused = [reply for reply in replies if reply.status != 200]
         if refused:
             assert refused[0].headers["retry-after"] == "1", refused[0]
             return refused[0]
