@@ -7,8 +7,10 @@ from hcs_operator.agent.accounts import REPLICATION
 from hcs_operator.agent.decide import (
     Act,
     Bootstrap,
+    EXPELS_LATER,
     CloseBootstrap,
     Discard,
+    ExpelAfter,
     Join,
     Leave,
     Local,
@@ -35,6 +37,8 @@ STUCK_SECONDS = 60.0
 
 _NO_COMMUNICATION = 3096
 """After a STOP without a majority the engine's communication layer is of no use until its process ends."""
+
+_EXPEL_AFTER = "SET GLOBAL group_replication_member_expel_timeout = %s"
 
 _UPTIME = """
 SELECT CAST(VARIABLE_VALUE AS UNSIGNED) AS seconds
@@ -83,7 +87,10 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
         case Join(group_name, seeds):
             session.run("SET GLOBAL group_replication_group_name = %s", group_name)
             session.run("SET GLOBAL group_replication_group_seeds = %s", ",".join(seeds))
+            session.run(_EXPEL_AFTER, EXPELS_LATER)
             session.run("START GROUP_REPLICATION")
+        case ExpelAfter(seconds):
+            session.run(_EXPEL_AFTER, seconds)
         case Leave():
             session.run("STOP GROUP_REPLICATION")
         case CloseBootstrap():

@@ -12,6 +12,13 @@ AGAIN_SECONDS = 10.0
 """Between two tries to join: each one, also one that is refused, changes the group's view and stalls its writes."""
 
 
+EXPELS_AT_ONCE, EXPELS_LATER = 0, 5
+"""Values of `group_replication_member_expel_timeout`: seconds for which somebody may be silent beyond the 5 s by which
+that is noticed. A newcomer takes whom it has not heard yet for silent: two of them at once have a majority, and would
+expel a primary that is too busy to greet them (docs/adr/0022).
+"""
+
+
 @dataclass(frozen=True)
 class Started:
     """Which run of mysqld with which password files the accounts were last seen right for."""
@@ -69,6 +76,8 @@ class Local:
     """Accounts whose old password still works and has for longer than OLD_PASSWORD_SECONDS."""
     replicating: bool = False
     """A reader's channel receives and applies."""
+    expel_timeout: int = EXPELS_AT_ONCE
+    """Seconds, as mysqld has it now."""
     channel_password_current: bool = True
     """A reader's channel, or the one by which a member joins, logs in with the mounted password."""
 
@@ -125,6 +134,13 @@ class Join:
 
 
 @dataclass(frozen=True)
+class ExpelAfter:
+    """Have mysqld wait so many seconds more before it has somebody silent expelled."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Leave:
     """STOP GROUP_REPLICATION, so that a group of one that ended in ERROR can be taken up again."""
 
@@ -155,6 +171,7 @@ Act = (
     | RenewChannel
     | Bootstrap
     | Join
+    | ExpelAfter
     | Leave
     | CloseBootstrap
     | OpenGroup
@@ -214,9 +231,14 @@ def _in_error(local: Local, memory: Memory) -> Act | None:
     if local.group.state != "ERROR":
         return None
     solo = local.member_group is not None and local.member_group.solo
-    if not solo and not local.others.seeds:
-        return Wait("the member is in ERROR, and no majority of the group is visible")
-    return Leave() if _due(local, memory) else Wait("the member is in ERROR; it leaves and joins again soon")
+    visible = solo or local.others.seeds
+    if visible and _due(local, memory):
+        return Leave()
+    if local.expel_timeout != EXPELS_LATER:
+        return ExpelAfter(EXPELS_LATER)  # the engine tries by itself to join again
+    if visible:
+        return Wait("the member is in ERROR; it leaves and joins again soon")
+    return Wait("the member is in ERROR, and no majority of the group is visible")
 
 
 def _offline_accounts(local: Local, memory: Memory) -> Act | None:
@@ -257,6 +279,10 @@ def _not_online(local: Local, _: Memory) -> Act | None:
     return Wait(f"the member is {local.group.state}") if local.group.state != "ONLINE" else None
 
 
+def _no_newcomer(local: Local, _: Memory) -> Act | None:
+    return ExpelAfter(EXPELS_AT_ONCE) if local.expel_timeout != EXPELS_AT_ONCE else None
+
+
 def _in_company(local: Local, _: Memory) -> Act | None:
     solo = local.member_group is not None and local.member_group.solo
     return OpenGroup() if solo and local.group.leads and local.group.total > 1 else None
@@ -289,6 +315,7 @@ _MEMBER: tuple[Check, ...] = (
     _offline_accounts,
     _offline,
     _not_online,
+    _no_newcomer,
     _in_company,
     _online_accounts,
     _channel,

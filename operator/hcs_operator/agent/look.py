@@ -21,6 +21,7 @@ STOPPING = "stopping"
 
 _STATE = """
 SELECT @@GLOBAL.group_replication_bootstrap_group AS bootstrap_flag,
+       @@GLOBAL.group_replication_member_expel_timeout AS expel_timeout,
        (SELECT COUNT(*) FROM performance_schema.clone_status WHERE STATE = 'In Progress') AS cloning
 """
 
@@ -76,6 +77,7 @@ def look(settings: Settings, memory: Memory) -> Local:
         certificate=_fingerprint(_contents(settings.certificates)),
         denied=frozenset() if memory.settled == now else _denied(settings, mounted),
         old_passwords=frozenset(row["user"] for row in old),
+        expel_timeout=state["expel_timeout"],
         replicating=bool(channel and channel["replicating"]),
         channel_password_current=channel is None or channel["password"] == mounted[REPLICATION],
     )

@@ -39,9 +39,12 @@ GROUP: Mapping[str, str] = {
     "communication_stack": "MYSQL",
     "start_on_boot": "OFF",
     "bootstrap_group": "OFF",
-    "member_expel_timeout": "0",
+    # for a newcomer; its agent lowers it to 0 once it is ONLINE (docs/adr/0022)
+    "member_expel_timeout": "5",
     "unreachable_majority_timeout": "5",
     "autorejoin_tries": "2016",
+    # a newcomer looks for a donor ten times; by default with a minute between, in which nobody could take the group up
+    "recovery_reconnect_interval": "5",
     "consistency": "BEFORE_ON_PRIMARY_FAILOVER",
     "paxos_single_leader": "ON",
     "ssl_mode": "VERIFY_IDENTITY",

@@ -24,10 +24,12 @@ EVERYWHERE = {
     # a start of mysqld founds nothing, and joins nothing without its agent
     f"{GROUP}start_on_boot": "OFF",
     f"{GROUP}bootstrap_group": "OFF",
-    # a member that was cut off is expelled after the engine's 5 s, gives up after 5 s, and goes on trying
-    f"{GROUP}member_expel_timeout": "0",
+    # a member that was cut off gives up after 5 s, and goes on trying
     f"{GROUP}unreachable_majority_timeout": "5",
     f"{GROUP}autorejoin_tries": "2016",
+    # a newcomer is slow to expel whom it has not heard yet, and soon gives up where nobody can bring it up to date
+    f"{GROUP}member_expel_timeout": "5",
+    f"{GROUP}recovery_reconnect_interval": "5",
     # a new primary answers with what the old one acknowledged
     f"{GROUP}consistency": "BEFORE_ON_PRIMARY_FAILOVER",
     # the queue of a member that may come to lead is about a second's work

@@ -63,6 +63,7 @@ class World(Engine):
         return Local(
             role=Role.MEMBER, now=Started(), group=member.told, member_group=self.row(member), bootstrap_flag=False,
             cloning=False, stopping=False, named=True, others=others, clock=self.clock, certificate="",
+            expel_timeout=0 if member.told.state == "ONLINE" else 5,
         )  # fmt: skip
 
     def _asked(self, member: Member, peer: Member) -> Others:
