@@ -5,9 +5,9 @@ from dataclasses import replace
 from hcs_operator.agent import accounts, look
 from hcs_operator.agent.accounts import REPLICATION
 from hcs_operator.agent.decide import (
+    EXPELS_LATER,
     Act,
     Bootstrap,
-    EXPELS_LATER,
     CloseBootstrap,
     Discard,
     ExpelAfter,
