@@ -5,6 +5,7 @@ from dataclasses import replace
 from hcs_operator.agent import accounts, look
 from hcs_operator.agent.accounts import REPLICATION
 from hcs_operator.agent.decide import (
+    AGAIN_SECONDS,
     EXPELS_LATER,
     Act,
     Bootstrap,
@@ -23,6 +24,7 @@ from hcs_operator.agent.decide import (
     SetUp,
     Wait,
 )
+from hcs_operator.agent.peers import turn_to_join
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts
@@ -52,7 +54,12 @@ _RECOVERY = (
 
 def act(done: Act, local: Local, memory: Memory, settings: Settings) -> Memory:
     """Do it; raises DatabaseError. An act that failed is decided anew at the next look."""
-    if not isinstance(done, Wait | Settle):
+    if isinstance(done, Join):
+        with turn_to_join(settings, done.leader) as had:
+            if not had:
+                return replace(memory, tried=-AGAIN_SECONDS)  # it has tried nothing
+            _join(done, settings)
+    elif not isinstance(done, Wait | Settle):
         with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:
             _accounts(done, session, settings)
             _group(done, session, settings)
@@ -84,11 +91,6 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
     match done:
         case Bootstrap(group_name):
             _bootstrap(session, settings, group_name)
-        case Join(group_name, seeds):
-            session.run("SET GLOBAL group_replication_group_name = %s", group_name)
-            session.run("SET GLOBAL group_replication_group_seeds = %s", ",".join(seeds))
-            session.run(_EXPEL_AFTER, EXPELS_LATER)
-            session.run("START GROUP_REPLICATION")
         case ExpelAfter(seconds):
             session.run(_EXPEL_AFTER, seconds)
         case Leave():
@@ -97,6 +99,14 @@ def _group(done: Act, session: Session, settings: Settings) -> None:
             session.run("SET GLOBAL group_replication_bootstrap_group = OFF")
         case OpenGroup():
             session.run(facts.OPEN_GROUP)
+
+
+def _join(done: Join, settings: Settings) -> None:
+    with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:
+        session.run("SET GLOBAL group_replication_group_name = %s", done.group_name)
+        session.run("SET GLOBAL group_replication_group_seeds = %s", ",".join(done.seeds))
+        session.run(_EXPEL_AFTER, EXPELS_LATER)
+        session.run("START GROUP_REPLICATION")
 
 
 def _set_up(session: Session, settings: Settings, denied: frozenset[str]) -> None:

@@ -39,7 +39,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Others:
-    """The group as a peer tells of it that is ONLINE in a majority; empty when there is none."""
+    """The group as a peer tells of it that is ONLINE in a majority, the one that leads if it answers; else empty."""
 
     seeds: tuple[str, ...] = ()
     """host:port of its ONLINE members."""
@@ -48,6 +48,10 @@ class Others:
     """Nobody in it may bootstrap alone any more: a second one of it cannot come up."""
     settled: bool = True
     """It has expelled whoever fell, this member's last run included: a join before then times out after 90 s."""
+    leader: str = ""
+    """Address of the member that leads, which gives out the turns to join."""
+    joining: bool = False
+    """Another member has the turn. Two that join at once stop the group's writes until both answer, and outvote it."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +131,11 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Join:
-    """START GROUP_REPLICATION towards the others; never founds anything."""
+    """START GROUP_REPLICATION towards the others, in a turn that the leader gives; never founds anything."""
 
     group_name: str
     seeds: tuple[str, ...]
+    leader: str
 
 
 @dataclass(frozen=True)
@@ -258,7 +263,7 @@ def _offline(local: Local, memory: Memory) -> Act | None:
     why = _kept_out(local.others, row)
     if why is None and not _due(local, memory):
         why = "it tries to join again soon"
-    return Wait(why) if why else Join(row.group_name, local.others.seeds)
+    return Wait(why) if why else Join(row.group_name, local.others.seeds, local.others.leader)
 
 
 def _kept_out(others: Others, row: MemberGroup) -> str | None:
@@ -268,7 +273,11 @@ def _kept_out(others: Others, row: MemberGroup) -> str | None:
         return f"the others are group {others.group_name}, this data is of {row.group_name}"
     if not others.admits:
         return "the group admits nobody yet"
-    return None if others.settled else "the group has not expelled yet whoever fell"
+    if not others.settled:
+        return "the group has not expelled yet whoever fell"
+    if not others.leader:
+        return "nobody leads the group that could give the turn to join"
+    return "another member is joining" if others.joining else None
 
 
 def _due(local: Local, memory: Memory) -> bool:

@@ -58,8 +58,8 @@ class World(Engine):
                     self._open(member)
 
     def _local(self, member: Member) -> Local:
-        told = (self._asked(member, peer) for peer in self.members.values())
-        others = next((it for it in told if it.seeds), Others())
+        told = [self._asked(member, peer) for peer in self.members.values()]
+        others = next((it for it in told if it.leader), next((it for it in told if it.seeds), Others()))
         return Local(
             role=Role.MEMBER, now=Started(), group=member.told, member_group=self.row(member), bootstrap_flag=False,
             cloning=False, stopping=False, named=True, others=others, clock=self.clock, certificate="",
@@ -75,7 +75,10 @@ class World(Engine):
         seeds = tuple(it.name for it in view.members if it.state == "ONLINE")
         row = self.row(peer)
         settled = all(self.connected(peer, it) and it.name != member.name for it in view.members)
-        return Others(seeds, self.group if row else "", admits=row is not None and row.open, settled=settled)
+        return Others(
+            seeds, self.group if row else "", admits=row is not None and row.open, settled=settled,
+            leader=peer.name if view.primary is peer else "",
+        )  # fmt: skip
 
     def _bootstrap(self, member: Member) -> None:
         for other in self.members.values():

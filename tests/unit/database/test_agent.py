@@ -42,7 +42,7 @@ OFFLINE, ERROR = GroupState("OFFLINE", "", 0, 1), GroupState("ERROR", "", 0, 1)
 LEADS, FOLLOWS = GroupState("ONLINE", "PRIMARY", 1, 1), GroupState("ONLINE", "SECONDARY", 3, 3)
 SOLO, ONE_OF_MANY = MemberGroup(GROUP, 1, solo=True), MemberGroup(GROUP, 1, solo=False)
 APP = frozenset({"hcs_app"})
-MANY = Others(("b:3306",), GROUP, admits=True)
+MANY = Others(("b:3306",), GROUP, admits=True, leader="10.0.0.2")
 IN_MANY: dict[str, Any] = {"member_group": ONE_OF_MANY, "others": MANY}
 
 MEMBER = Local(
@@ -69,10 +69,13 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param({"denied": APP}, replace(SETTLED, settled=Started()), SetUp(APP), id="passwords are set offline"),
         pytest.param({"member_group": None}, SETTLED, Wait, id="nothing was founded here"),
         pytest.param(
-            {"others": MANY}, SETTLED, Join(GROUP, ("b:3306",)), id="alone by its row, but others run the group"
+            {"others": MANY},
+            SETTLED,
+            Join(GROUP, ("b:3306",), "10.0.0.2"),
+            id="alone by its row, but others run the group",
         ),
         pytest.param({"member_group": ONE_OF_MANY}, SETTLED, Wait, id="one of many never bootstraps"),
-        pytest.param(IN_MANY, SETTLED, Join(GROUP, ("b:3306",)), id="it joins"),
+        pytest.param(IN_MANY, SETTLED, Join(GROUP, ("b:3306",), "10.0.0.2"), id="it joins"),
         pytest.param(IN_MANY, replace(SETTLED, tried=995.0), Wait, id="not again at once"),
         pytest.param(
             IN_MANY | {"others": replace(MANY, admits=False)}, SETTLED, Wait, id="one may still bootstrap alone"
@@ -80,6 +83,8 @@ READER = replace(MEMBER, role=Role.READER, replicating=True)
         pytest.param(
             IN_MANY | {"others": replace(MANY, settled=False)}, SETTLED, Wait, id="its fall is not noticed yet"
         ),
+        pytest.param(IN_MANY | {"others": replace(MANY, joining=True)}, SETTLED, Wait, id="one after the other"),
+        pytest.param(IN_MANY | {"others": replace(MANY, leader="")}, SETTLED, Wait, id="nobody gives it the turn"),
         pytest.param(IN_MANY | {"others": replace(MANY, group_name="x")}, SETTLED, Wait, id="another group"),
         pytest.param(IN_MANY | {"group": ERROR}, SETTLED, Leave(), id="in ERROR beside a majority it leaves"),
         pytest.param(

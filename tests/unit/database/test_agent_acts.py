@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.unit.database.played_sessions import PlayedServer
-from tests.unit.database.test_agent import GROUP, MEMBER, PASSWORDS, SETTLED
+from tests.unit.database.test_agent import GROUP, IN_MANY, MEMBER, PASSWORDS, SETTLED
 
 from hcs_operator.agent import __main__ as program
 from hcs_operator.agent import act as acts
+from hcs_operator.agent import peers
 from hcs_operator.agent.accounts import ACCOUNTS, REPLICATION
-from hcs_operator.agent.decide import Act, Bootstrap, Discard, Join, Leave, RenewChannel, Rotate, SetUp
+from hcs_operator.agent.decide import Act, Bootstrap, Discard, Join, Leave, RenewChannel, Rotate, SetUp, begun, decide
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql.errors import Refused, Unreachable
@@ -45,13 +47,22 @@ def server(monkeypatch: pytest.MonkeyPatch) -> PlayedServer:
     return played
 
 
+@pytest.fixture(autouse=True)
+def leader(monkeypatch: pytest.MonkeyPatch) -> PlayedServer:
+    """It gives the turn to join."""
+    played = PlayedServer({"GET_LOCK": [{"had": 1}]})
+    monkeypatch.setattr(peers, "over_tls", played.session)
+    return played
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "ca.crt").write_text("the authority")
     for account in ACCOUNTS:
         (tmp_path / account.password_file).write_text(PASSWORDS[account.user])
     named = {"POD_NAME": "shop-db-0-0", "POD_IP": "10.0.0.1", "POD_FQDN": "shop-db-0-0.shop-db-0"}
     return Settings.model_validate(
-        {"HCS_ROLE": "member", "HCS_STACK": "shop", "HCS_DATABASE_CREDENTIALS": tmp_path, **named}
+        {"HCS_ROLE": "member", "HCS_STACK": "shop", "HCS_DATABASE_CREDENTIALS": tmp_path, "HCS_TLS": tmp_path, **named}
     )
 
 
@@ -96,14 +107,25 @@ def test_an_agent_that_is_told_to_end_goes_through_what_it_has_to_take_back(
 
 def test_a_member_joins_by_one_start_that_founds_nothing(settings: Settings, server: PlayedServer) -> None:
     seeds = "SET GLOBAL group_replication_group_seeds = <b:3306,c:3306>"
-    assert done(Join(GROUP, ("b:3306", "c:3306")), settings, server) == [NAME, seeds, START]
+    expels = "SET GLOBAL group_replication_member_expel_timeout = <5>"
+    assert done(Join(GROUP, ("b:3306", "c:3306"), "10.0.0.2"), settings, server) == [NAME, seeds, expels, START]
+
+
+def test_a_member_whose_turn_it_is_not_joins_nobody_and_may_try_again_at_once(
+    settings: Settings, server: PlayedServer, leader: PlayedServer
+) -> None:
+    leader.answers = {"GET_LOCK": [{"had": 0}]}
+    join, memory = Join(GROUP, ("b:3306",), "10.0.0.2"), SETTLED
+    memory = acts.act(join, MEMBER, begun(join, MEMBER, memory), settings)
+    assert server.statements == []
+    assert decide(replace(MEMBER, **IN_MANY), memory) == join
 
 
 def test_a_member_leaves_by_one_stop(settings: Settings, server: PlayedServer) -> None:
     assert done(Leave(), settings, server) == ["STOP GROUP_REPLICATION"]
 
 
-@pytest.mark.parametrize("act", [Leave(), Join(GROUP, ("b:3306",)), Bootstrap(GROUP)])
+@pytest.mark.parametrize("act", [Leave(), Join(GROUP, ("b:3306",), "10.0.0.2"), Bootstrap(GROUP)])
 def test_a_stop_or_start_that_blocks_for_a_minute_is_waited_for(
     settings: Settings, server: PlayedServer, act: Act
 ) -> None:

@@ -47,7 +47,7 @@ def resolves(monkeypatch: pytest.MonkeyPatch, **addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
-def seen(*states: str, own: int = 0) -> list[Row]:
+def seen(*states: str, own: int = 0, primary: int = 0) -> list[Row]:
     """The group in the view of its member `own`."""
     return [
         {
@@ -56,6 +56,7 @@ def seen(*states: str, own: int = 0) -> list[Row]:
             "port": 3306,
             "online": state == "ONLINE",
             "lost": state == "UNREACHABLE",
+            "leads": number == primary,
         }
         for number, state in enumerate(states)
     ]
@@ -81,7 +82,12 @@ def test_a_peer_that_is_online_in_a_majority_speaks_for_the_group(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     found = told(monkeypatch, settings, seen("ONLINE", "ONLINE"))
-    assert found == Others(("host-0:3306", "host-1:3306"), "group", admits=True, settled=True)
+    assert found == Others(("host-0:3306", "host-1:3306"), "group", admits=True, settled=True, leader="10.0.0.2")
+
+
+def test_a_peer_that_does_not_lead_gives_no_turn_to_join(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    found = told(monkeypatch, settings, seen("ONLINE", "ONLINE", primary=1))
+    assert (len(found.seeds), found.leader) == (2, "")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, role: Role, channel: str) -> Play
     stored: list[Row] = [{"replicating": 1, "password": channel}] if channel else []
     told_of = "'group_replication_recovery'" if role is Role.MEMBER else "source.User_password"
     answers: dict[str, list[Row]] = {
-        "bootstrap_flag": [{"bootstrap_flag": 0, "cloning": 0}],
+        "bootstrap_flag": [{"bootstrap_flag": 0, "expel_timeout": 0, "cloning": 0}],
         "AS role": OWN_VIEW,
         told_of: stored,
     }
