@@ -189,10 +189,14 @@ class PrimaryPool:
             if connection is not None:
                 return connection
             # longer each time, up to fourfold: a storm of reconnects keeps members from joining (trap 10)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(random.uniform(*_PAUSE) * min(4, 1 + attempt)):  # noqa: S311
-                    await self._found.wait()  # another's look may be the one that finds it
+            await self._until_found(random.uniform(*_PAUSE) * min(4, 1 + attempt))  # noqa: S311
         raise AssertionError
+
+    async def _until_found(self, seconds: float) -> None:
+        """Wait so long, or until another's look has found the next primary."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._found.wait()
 
     def _take_idle(self) -> Connection | None:
         while self._idle:
