@@ -35,9 +35,16 @@ _SIDE_BY_SIDE = 3  # API server tests wait longer than they compute; each of the
 # The engine rung's parts, which take about as long: the tests wait more than they compute. What is named nowhere is the
 # last one.
 _PARTS = (
-    ("test_group_of_three.py", "test_services_failover.py", "test_overload.py", "test_global_limit.py"),
+    ("test_group_of_three.py", "test_services_failover.py", "test_global_limit.py"),
     ("test_queue_of_three.py", "test_member.py"),
-    ("test_data_loss.py", "test_errant.py", "test_reader.py", "test_built_engines.py"),
+    (
+        "test_data_loss.py",
+        "test_errant.py",
+        "test_reader.py",
+        "test_built_engines.py",
+        "test_no_oversell_of_three.py",
+        "test_overload.py",
+    ),
 )
 _CODE = ("operator", "services", "examples", "hack", "tests", "benchmarks")
 

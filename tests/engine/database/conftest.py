@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from tests.engine.database.trial import Trial
 from tests.engine.mysql_servers import MysqldMaker
+from tests.engine.write_api.conftest import start_write_api
 
 from hcs_operator.tls import issue
 
+__all__ = ["founded", "new_trial", "start_write_api"]
 _numbers = itertools.count(1)
 
 

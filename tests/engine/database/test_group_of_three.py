@@ -24,11 +24,13 @@ from tests.engine.database.group import (
     of_three,
     rows,
     same_everywhere,
+    view,
     wants,
 )
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.agent.accounts import REPLICATION, discard
+from hcs_operator.agent.decide import EXPELS_AT_ONCE, EXPELS_LATER
 from hcs_operator.build.mysql_config import LEAVE
 from hcs_operator.decide.database.errant import held
 from hcs_operator.decide.database.outcome import DatabasePlan
@@ -115,6 +117,27 @@ def test_a_killed_primary_is_followed_by_another_and_joins_again_without_an_oper
         trio.revive()
         until("it joins again by itself", lambda: all_online(trio), 90)
     check(trio, acknowledged)
+
+
+def test_a_primary_that_lost_the_others_would_expel_nobody_at_once_until_it_is_online_again(trio: Trial) -> None:
+    """The engine tries by itself to join again, without its agent."""
+    first = leader(trio)
+    others = [pod for pod in members(trio) if pod is not first]
+    for pod in others:
+        pod.container.pause()
+    try:
+        until("it is in ERROR", lambda: view(first).get(first.name[-1], "").startswith("ERROR"), 20)
+        until("it would expel nobody at once", lambda: expels_after(first) == EXPELS_LATER, 10)
+    finally:
+        for pod in others:
+            pod.container.unpause()
+    trio.converge("three again", of_three(trio), 150)
+    until("everybody expels at once", lambda: {expels_after(it) for it in members(trio)} == {EXPELS_AT_ONCE}, 10)
+
+
+def expels_after(pod: Pod) -> int:
+    """Seconds for which it lets another be silent beyond the engine's own 5."""
+    return int(pod.server.ask("SELECT @@group_replication_member_expel_timeout AS seconds")[0]["seconds"])
 
 
 def hand_over(trial: Trial, first: Pod, other: Pod) -> None:
