@@ -19,7 +19,7 @@ from hcs_operator.decide.database.copying import Care
 from hcs_operator.decide.database.members import WAITS
 from hcs_operator.decide.database.operations import Operation
 from hcs_operator.decide.database.steps import Claim, CloseGroup, HandOver, OpenGroup, Step
-from hcs_operator.decide.database.verdicts import secondaries
+from hcs_operator.decide.database.verdicts import counted_online, secondaries
 
 
 class Membership(NamedTuple):
@@ -124,8 +124,7 @@ def _shrink(view: DatabaseView, leader: InstanceView, claim: Mapping[str, Any], 
     gone = {member.instance.name for member in view.of(Role.MEMBER) if ordinal(member.instance.name) > ordinal(last)}
     if gone:
         return Membership(None, Operation.SHRINK, f"{', '.join(sorted(gone))} leaves the group")
-    online = min(facts.group.online, 1 + len(secondaries(view, leader)))
-    if online < facts.group.total or facts.group.total > ordinal(last) + 1:
+    if counted_online(view, leader) < facts.group.total or facts.group.total > ordinal(last) + 1:
         return Membership(None, Operation.SHRINK, "not every member of the group is ONLINE")
     members = tuple(name for name in recorded(claim) if name != last)
     return Membership(

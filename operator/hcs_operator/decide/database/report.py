@@ -11,7 +11,7 @@ from hcs_operator.decide.database.drain import Drain
 from hcs_operator.decide.database.outcome import Labels
 from hcs_operator.decide.database.readers import lagging
 from hcs_operator.decide.database.throttling import throttled
-from hcs_operator.decide.database.verdicts import online
+from hcs_operator.decide.database.verdicts import counted_online, online
 
 
 class Report(NamedTuple):
@@ -95,7 +95,7 @@ def _state(report: Report, it: InstanceView) -> tuple[str, str]:
 
 
 def _safe_to_lose_primary(report: Report) -> tuple[bool, str]:
-    leader, count = report.leader, _online(report)
+    leader, count = report.leader, counted_online(report.view, report.leader)
     if leader is None:
         return False, "NoPrimary"
     if count < 2:
@@ -106,19 +106,9 @@ def _safe_to_lose_primary(report: Report) -> tuple[bool, str]:
     return True, "AnotherMemberOnline"
 
 
-def _online(report: Report) -> int:
-    """Count the members that are ONLINE by their own word and by the primary's.
-
-    One that was frozen or cut off still says so of itself for seconds after the group has gone on without it.
-    """
-    own = len(online(report.view, report.leader))
-    counted = report.leader.facts.group.online if report.leader and report.leader.facts else own
-    return min(own, counted)
-
-
 def durability(report: Report) -> Reason | None:
     """Say why an acknowledged write could be lost with one volume; None when it could not."""
-    count = _online(report)
+    count = counted_online(report.view, report.leader)
     if count >= 2:
         return None
     if count == 0:

@@ -44,6 +44,15 @@ def online(view: DatabaseView, leader: InstanceView | None) -> list[InstanceView
     return [it for it, row in found if led is None or row is None or row.group_name == led.group_name]
 
 
+def counted_online(view: DatabaseView, leader: InstanceView | None) -> int:
+    """Count the members that are ONLINE by their own word and, while somebody leads, by the primary's.
+
+    One that was frozen or cut off still says so of itself for seconds after the group has gone on without it.
+    """
+    own = len(online(view, leader))
+    return min(own, leader.facts.group.online) if leader and leader.facts else own
+
+
 def secondaries(view: DatabaseView, leader: InstanceView) -> list[InstanceView]:
     """Return the other members of the leader's group that are ONLINE by their own word."""
     return [member for member in online(view, leader) if member is not leader]
