@@ -5,8 +5,6 @@ from dataclasses import replace
 from hcs_operator.agent import accounts, look
 from hcs_operator.agent.accounts import REPLICATION
 from hcs_operator.agent.decide import (
-    AGAIN_SECONDS,
-    EXPELS_LATER,
     Act,
     Bootstrap,
     CloseBootstrap,
@@ -14,8 +12,6 @@ from hcs_operator.agent.decide import (
     ExpelAfter,
     Join,
     Leave,
-    Local,
-    Memory,
     OpenGroup,
     ReloadTls,
     RenewChannel,
@@ -25,6 +21,7 @@ from hcs_operator.agent.decide import (
     Wait,
 )
 from hcs_operator.agent.peers import turn_to_join
+from hcs_operator.agent.seen import EXPELS_LATER, NEVER, Local, Memory
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts
@@ -57,7 +54,7 @@ def act(done: Act, local: Local, memory: Memory, settings: Settings) -> Memory:
     if isinstance(done, Join):
         with turn_to_join(settings, done.leader) as had:
             if not had:
-                return replace(memory, tried=-AGAIN_SECONDS)  # it has tried nothing
+                return replace(memory, tried=NEVER)  # it has tried nothing
             _join(done, settings)
     elif not isinstance(done, Wait | Settle):
         with over_socket(str(settings.socket), statement_seconds=START_SECONDS) as session:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from hcs_operator.agent.accounts import ACCOUNTS, REPLICATION
-from hcs_operator.agent.decide import OLD_PASSWORD_SECONDS, Local, Memory, Others, Started
 from hcs_operator.agent.peers import others
+from hcs_operator.agent.seen import OLD_PASSWORD_SECONDS, Local, Memory, Others, Started
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Role
 from hcs_operator.mysql import facts

@@ -6,8 +6,9 @@ import structlog
 
 from hcs_operator.agent.act import act
 from hcs_operator.agent.admin import State
-from hcs_operator.agent.decide import Memory, Settle, Wait, begun, decide
+from hcs_operator.agent.decide import Settle, Wait, begun, decide
 from hcs_operator.agent.look import look
+from hcs_operator.agent.seen import Memory
 from hcs_operator.agent.settings import Settings
 from hcs_operator.mysql.errors import DatabaseError, Unreachable
 

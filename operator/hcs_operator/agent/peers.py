@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from hcs_operator.agent.accounts import REPLICATION
-from hcs_operator.agent.decide import Others
+from hcs_operator.agent.seen import Others
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Access, Instance, Role
 from hcs_operator.mysql import facts
@@ -29,7 +29,12 @@ _TURN_SECONDS = 120
 
 def others(settings: Settings) -> Others:
     """Ask all peers at once; one that is ONLINE in its own view of a majority speaks for all, its leader first."""
-    peers = [_peer(settings, it) for it in _addresses(_headless(settings)) if it != settings.pod_ip]
+    headless, access = _headless(settings), _access(settings)
+    peers = [
+        Instance(address, Role.MEMBER, headless, address, access)
+        for address in _addresses(headless)
+        if address != settings.pod_ip
+    ]
     if not peers:
         return Others()
     with ThreadPoolExecutor(len(peers)) as threads:
@@ -40,7 +45,7 @@ def others(settings: Settings) -> Others:
 @contextmanager
 def turn_to_join(settings: Settings, leader: str) -> Iterator[bool]:
     """Have the turn to join while the block runs; False if another member has it. Raises DatabaseError."""
-    with over_tls(_peer(settings, leader)) as session:
+    with over_tls(Instance(leader, Role.MEMBER, _headless(settings), leader, _access(settings))) as session:
         session.run("SET SESSION wait_timeout = %s", _TURN_SECONDS)
         row = session.one("SELECT GET_LOCK(%s, 0) AS had", _TURN)
         yield bool(row and row["had"])
@@ -50,10 +55,9 @@ def _headless(settings: Settings) -> str:
     return settings.pod_fqdn.partition(".")[2]
 
 
-def _peer(settings: Settings, address: str) -> Instance:
+def _access(settings: Settings) -> Access:
     password = (settings.credentials / "repl-password").read_text().strip()
-    access = Access(REPLICATION, password, (settings.certificates / "ca.crt").read_text())
-    return Instance(address, Role.MEMBER, _headless(settings), address, access)
+    return Access(REPLICATION, password, (settings.certificates / "ca.crt").read_text())
 
 
 def _addresses(name: str) -> list[str]:

@@ -30,7 +30,7 @@ from tests.engine.database.group import (
 from tests.engine.database.trial import Pod, Trial
 
 from hcs_operator.agent.accounts import REPLICATION, discard
-from hcs_operator.agent.decide import EXPELS_AT_ONCE, EXPELS_LATER
+from hcs_operator.agent.seen import EXPELS_AT_ONCE, EXPELS_LATER
 from hcs_operator.build.mysql_config import LEAVE
 from hcs_operator.decide.database.errant import held
 from hcs_operator.decide.database.outcome import DatabasePlan

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.unit.database.views import EMPTY, GROUP
 
-from hcs_operator.agent.decide import Memory
+from hcs_operator.agent.seen import Memory
 from hcs_operator.api.database import GroupState
 
 NAMES = tuple(f"shop-db-0-{ordinal}" for ordinal in range(3))

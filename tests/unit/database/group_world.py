@@ -11,8 +11,9 @@ from dataclasses import replace
 from tests.unit.database.group_engine import NAMES, Engine, Mark, Member, View
 from tests.unit.database.views import EMPTY
 
-from hcs_operator.agent.decide import Bootstrap, Join, Leave, Local, Others, Started, begun, decide
+from hcs_operator.agent.decide import Bootstrap, Join, Leave, begun, decide
 from hcs_operator.agent.decide import OpenGroup as Open
+from hcs_operator.agent.seen import Local, Others, Started
 from hcs_operator.api.database import CloneState, Facts, MemberGroup, Role
 from hcs_operator.decide.database.gtid import GtidSet
 from hcs_operator.decide.database.steps import (

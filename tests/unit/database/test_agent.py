@@ -18,19 +18,16 @@ from hcs_operator.agent.decide import (
     ExpelAfter,
     Join,
     Leave,
-    Local,
-    Memory,
     OpenGroup,
-    Others,
     ReloadTls,
     RenewChannel,
     Rotate,
     Settle,
     SetUp,
-    Started,
     Wait,
     decide,
 )
+from hcs_operator.agent.seen import Local, Memory, Others, Started
 from hcs_operator.api.database import GroupState, MemberGroup, Role
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,7 @@ from tests.unit.database.played_sessions import PlayedServer
 
 from hcs_operator.agent import look, peers
 from hcs_operator.agent.accounts import ACCOUNTS
-from hcs_operator.agent.decide import OLD_PASSWORD_SECONDS, Memory, Others
+from hcs_operator.agent.seen import OLD_PASSWORD_SECONDS, Memory, Others
 from hcs_operator.agent.settings import Settings
 from hcs_operator.api.database import Instance, Role
 from hcs_operator.mysql.errors import Unreachable

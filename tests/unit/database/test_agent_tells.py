@@ -12,8 +12,9 @@ from tests.unit.database.test_agent import MEMBER
 
 from hcs_operator.agent import loop as loops
 from hcs_operator.agent.admin import STUCK_SECONDS, State, serve
-from hcs_operator.agent.decide import Act, Local, Memory
+from hcs_operator.agent.decide import Act
 from hcs_operator.agent.loop import Loop
+from hcs_operator.agent.seen import Local, Memory
 from hcs_operator.agent.settings import Settings
 from hcs_operator.mysql.errors import DatabaseError, Refused, Unreachable
 
