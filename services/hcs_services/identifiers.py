@@ -106,6 +106,11 @@ class TaskId:
     created_at: datetime
 
 
+def to_millisecond(at: datetime) -> datetime:
+    """The time as a task's id says it."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def new_task_id(key: bytes, type: str, now: datetime) -> str:  # noqa: A002 - the field's name in the API
     """40 characters of base32hex: 6 bytes of milliseconds, 1 of type, 8 random, 10 of MAC; sorts by time."""
     milliseconds = (now - EPOCH) // timedelta(milliseconds=1)

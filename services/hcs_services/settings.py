@@ -1,4 +1,4 @@
-"""Settings of every tier, from the environment; secrets are files, looked at anew each time one is used.
+"""Settings of every tier, from the environment; secrets are files, looked at anew when one is used.
 
 A secret that is rotated by the kubelet is therefore used by the next connection without a restart, and no secret
 value is ever part of the settings object, its repr or a log line.
@@ -7,6 +7,7 @@ value is ever part of the settings object, its repr or a log line.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,11 @@ Tier = Literal["gateway", "write-api", "async-api", "read-api", "worker", "migra
 
 
 _read: dict[str, tuple[tuple[int, int, int], str]] = {}
-"""By path: inode, time and size of a credential's file as it was read, and what it held. Keys are used in each request,
-and to look at a file takes a fifth of the time that reading it does."""
+"""By path: inode, time and size of a credential's file as it was read, and what it held. To look at a file takes a fifth of
+the time that reading it does."""
+_looked_at: dict[str, tuple[float, bytes]] = {}
+"""By path: when a key's file was looked at, by the monotonic clock, and what it held."""
+_KEY_SECONDS = 1.0  # a key is used in each request, and a look at its file is a thirtieth of one
 
 
 class MissingCredentialError(Exception):
@@ -123,5 +127,10 @@ class Settings(BaseSettings):
         return self.credential(name) if (self.credentials_dir / name).exists() else None
 
     def signing_key(self, name: Literal["consistency", "task", "drain"]) -> bytes:
-        """The bytes of a mounted token key."""
-        return self.credential(f"tokens/{name}").encode()
+        """The bytes of a mounted token key; another one that is mounted in its place is used a second later at the most."""
+        path = f"{self.credentials_dir}/tokens/{name}"
+        now = time.monotonic()
+        known = _looked_at.get(path)
+        if known is None or now - known[0] >= _KEY_SECONDS:
+            _looked_at[path] = known = now, self.credential(f"tokens/{name}").encode()
+        return known[1]

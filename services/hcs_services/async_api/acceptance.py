@@ -18,7 +18,7 @@ import structlog
 from hcs_services import request_context
 from hcs_services.database.errors import DatabaseFailure
 from hcs_services.idempotency import Key, Stored, body_hash
-from hcs_services.identifiers import new_task_id, parse_task_id
+from hcs_services.identifiers import new_task_id, parse_task_id, to_millisecond
 from hcs_services.models import task_document
 from hcs_services.problem import problem
 from hcs_services.queue import NotAccepted, TaskMessage, message, queue_for
@@ -81,16 +81,17 @@ class Acceptance:
 
     async def accept(self, request: Request, idempotency_key: str | None) -> Accepted:
         """Accept one task. Raises Problem: 503 without the broker's confirm, and what the key may answer."""
-        task_id = new_task_id(self._signing_key(), request.type, self._now())
+        created_at = to_millisecond(self._now())
+        task_id = new_task_id(self._signing_key(), request.type, created_at)
         if idempotency_key is None:
-            return Accepted(await self._send(request, task_id))
+            return Accepted(await self._send(request, task_id, created_at))
         key = Key(request.scope, request.owner, idempotency_key, body_hash(request.payload))
         stored = await self._keys.claim(key, task_id, self._now())
         if stored is not None and stored.task_id is not None:
-            task_id = stored.task_id
+            task_id, created_at = stored.task_id, self._created_at(stored.task_id)
             if stored.accepted:
-                return Accepted(queued_document(task_id, request.type, self._created_at(task_id)), replayed=True)
-        document = await self._send(request, task_id)
+                return Accepted(queued_document(task_id, request.type, created_at), replayed=True)
+        document = await self._send(request, task_id, created_at)
         try:
             await self._keys.mark_accepted(key, self._now())
         except DatabaseFailure as error:
@@ -98,8 +99,7 @@ class Acceptance:
             log.warning("could not mark the key accepted", task_id=task_id, reason=str(error))
         return Accepted(document)
 
-    async def _send(self, request: Request, task_id: str) -> dict[str, Any]:
-        created_at = self._created_at(task_id)
+    async def _send(self, request: Request, task_id: str, created_at: datetime) -> dict[str, Any]:
         sent = TaskMessage(task_id, request.type, request.payload, created_at)
         headers: dict[str, Any] = {message.ATTEMPT_HEADER: 0}
         trace = request_context.trace()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hcs_services import observability, request_context
-from hcs_services.access_log import AccessLog, Known
+from hcs_services.access_log import AccessLog, Known, OnceATurn
 
 pytestmark = pytest.mark.unit
 TEXT = st.text(max_size=12) | st.sampled_from(["/api/v1/products/{product_id}", 'a"b\\c', "\u2028\x7f", "\ud800"])
@@ -49,6 +50,25 @@ def test_a_line_is_what_the_processors_make_of_the_same_event(
         assert structlog.processors.JSONRenderer()(None, "info", event) == lines[-1]
 
 
+async def test_the_lines_of_a_turn_go_out_together_in_their_order() -> None:
+    written = list[str]()
+    log = OnceATurn(written.append)
+    for line in ("a", "b"):
+        log(line)
+    assert not written
+    await asyncio.sleep(0)
+    assert written == ["a\nb"]
+    log("c")
+    await asyncio.sleep(0)
+    assert written == ["a\nb", "c"]
+
+
+def test_without_a_loop_a_line_goes_at_once() -> None:
+    written = list[str]()
+    OnceATurn(written.append)("a")
+    assert written == ["a"]
+
+
 @pytest.mark.usefixtures("restored")
 async def test_a_request_leaves_the_line_that_the_whole_chain_would_write(capsys: pytest.CaptureFixture[str]) -> None:
     async def application(_scope: Any, _receive: Any, send: Any) -> None:
@@ -62,6 +82,7 @@ async def test_a_request_leaves_the_line_that_the_whole_chain_would_write(capsys
     scope = {"type": "http", "method": "GET", "path": "/things/ö", "state": {"route": "/things/{thing}"}}
     observability.configure_logging("info", stack="shop", tier="observed")
     await observability.Observed(application, service="observed")(scope, None, send)
+    await asyncio.sleep(0)  # until the turn's lines are put out
     written = json.loads(capsys.readouterr().out)
     structlog.get_logger("access").info("request", **{name: written[name] for name in list(written)[:7]})
     expected = json.loads(capsys.readouterr().out)
@@ -80,5 +101,6 @@ async def test_requests_are_logged_from_level_info_down(
 
     observability.configure_logging(level, stack="shop", tier="observed")
     await observability.Observed(application, service="observed")({"type": "http", "method": "GET", "path": "/"}, 0, 0)
+    await asyncio.sleep(0)
 
     assert len(capsys.readouterr().out.splitlines()) == lines

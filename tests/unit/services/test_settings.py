@@ -52,6 +52,21 @@ def test_a_credential_is_read_anew_each_time(tmp_path: Path) -> None:
     assert settings.credential("queue/password") == "one"
 
 
+def test_a_key_that_is_mounted_anew_is_used_a_second_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("hcs_services.settings.time.monotonic", lambda: now)
+    (tmp_path / "tokens").mkdir()
+    file = tmp_path / "tokens" / "task"
+    settings = Settings(credentials_dir=tmp_path)
+    file.write_text("old")
+    assert settings.signing_key("task") == b"old"
+    file.write_text("newer")
+    now += 0.9
+    assert settings.signing_key("task") == b"old"
+    now += 0.1
+    assert settings.signing_key("task") == b"newer"
+
+
 def test_a_missing_credential_is_named_without_a_value(tmp_path: Path) -> None:
     settings = Settings(credentials_dir=tmp_path)
 
