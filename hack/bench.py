@@ -1,4 +1,4 @@
-"""Measures the services beside others: `python3 -m hack.bench [gateway|reads|misses|orders|tasks|startup …]`.
+"""Measures the services beside others: `python3 -m hack.bench [gateway|reads|misses|orders|tasks|startup|servers …]`.
 
 It runs in the `bench` image, beside engines as the engine tests do, and leaves its figures in .artifacts/bench. They
 go on into benchmarks/services/results and docs/performance.md only if the run was a whole one, on a machine that had

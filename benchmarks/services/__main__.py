@@ -1,4 +1,4 @@
-"""`python -m benchmarks.services [gateway|reads|misses|orders|tasks|startup …]`: measures inside the `bench` image.
+"""`python -m benchmarks.services [gateway|reads|misses|orders|tasks|startup|servers …]`: measures in the `bench` image.
 
 Writes one JSON file a row into BENCH_RESULTS. With `profile` before the names, it shows where the product of each row
 spends its time instead.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.services import gateway, misses, orders, reads, startup, tasks
+from benchmarks.services import gateway, misses, orders, reads, servers, startup, tasks
 from benchmarks.services.engines import Beside, beside
 from benchmarks.services.profiling import PROFILE, profile
 from benchmarks.services.report import table
@@ -27,6 +27,7 @@ GROUPS: dict[str, Callable[[Stage, Beside], Iterator[Comparison]]] = {
     "orders": orders.comparisons,
     "tasks": tasks.comparisons,
     "startup": startup.comparisons,
+    "servers": servers.comparisons,
 }
 
 
@@ -41,8 +42,8 @@ def main(names: list[str]) -> int:
         return 2
     with beside() as engines:
         for name in names or GROUPS:
-            with stage() as servers:
-                for comparison in GROUPS[name](servers, engines):
+            with stage() as started:
+                for comparison in GROUPS[name](started, engines):
                     act(comparison)
     return 0
 

@@ -12,6 +12,13 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def seconds_used(pid: int) -> float:
-    """CPU time of a process so far, its threads' included, user and system."""
+    """CPU time of a process so far, user and system, with its threads' and that of the processes it has started."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / _TICK
+    own = (int(after_name[11]) + int(after_name[12])) / _TICK
+    return own + sum(seconds_used(child) for child in children(pid))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are there."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.services import cores
@@ -64,8 +64,5 @@ def _under_load(load: threading.Thread) -> int:
     raise RuntimeError("the load has ended, and nothing on the server's core worked")
 
 
-def _children() -> Iterator[int]:
-    for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
-        for pid in map(int, (thread / "children").read_text().split()):
-            if os.sched_getaffinity(pid) == {cores.SERVER}:
-                yield pid
+def _children() -> list[int]:
+    return [pid for pid in cores.children(os.getpid()) if os.sched_getaffinity(pid) == {cores.SERVER}]

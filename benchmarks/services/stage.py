@@ -104,9 +104,12 @@ class Stage:
 
     def plain(self, module: str, environment: Mapping[str, str]) -> Server:
         """One of the plain applications beside this module, under uvicorn as it comes."""
+        return self.program(module, ["python", "-m", "uvicorn", f"benchmarks.services.{module}:app"], environment)
+
+    def program(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Server:
+        """A server that is told its port as `--port=`."""
         port = free_port()
-        command = ["python", "-m", "uvicorn", f"benchmarks.services.{module}:app", f"--port={port}"]
-        return self.start(module, command, port, environment=environment)
+        return self.start(name, [*command, f"--port={port}"], port, environment=environment)
 
 
 @contextmanager
