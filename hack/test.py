@@ -36,14 +36,14 @@ _SIDE_BY_SIDE = 3  # API server tests wait longer than they compute; each of the
 # last one.
 _PARTS = (
     ("test_group_of_three.py", "test_services_failover.py", "test_global_limit.py"),
-    ("test_queue_of_three.py", "test_member.py"),
+    ("test_queue_of_three.py", "test_member.py", "test_settings.py"),
     (
         "test_data_loss.py",
         "test_errant.py",
         "test_reader.py",
         "test_built_engines.py",
-        "test_no_oversell_of_three.py",
-        "test_overload.py",
+        "test_throttling.py",
+        "test_killed_primary_of_three.py",
     ),
 )
 _CODE = ("operator", "services", "examples", "hack", "tests", "benchmarks")

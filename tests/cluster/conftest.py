@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 GATEWAY, SINK, STUB, STORE = (f"http://127.0.0.1:{port}" for port in (8080, 8081, 8082, 8083))
 SAMPLES_NAMESPACE = "shop"
 OPERATOR_NAMESPACE = "hcs-system"
-FIRST = ("test_images", "test_daemon_remains", "test_at_rest", "under_load")
+FIRST = ("test_images", "test_daemon_remains", "small_stack", "test_at_rest", "under_load")
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,9 @@ def _answers(host: str, port: int) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks nothing of the sample stack comes first: meanwhile the first order's workers go, which the test of the
-    operator's rest waits for; all else leaves work behind, and comes after that. The faults leave logs and events, which
-    the test of secrecy reads.
+    """What asks little of the sample stack comes first: meanwhile the first order's workers go, and the operator is at rest
+    for the test of that; all else leaves work behind, and comes after that. The faults leave logs and events, which the
+    test of secrecy reads.
     """
     items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
 

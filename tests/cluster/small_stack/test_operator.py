@@ -45,32 +45,18 @@ def test_a_namespace_deleted_in_the_middle_of_a_creation_goes(kubectl: Kubectl) 
     until("the namespace is gone", lambda: kubectl.get("namespace", name) is None or None, 90)
 
 
-@pytest.fixture(scope="module")
-def advised(small: Stack) -> Stack:
-    """A stack that names no images of its own, and whose autoscaler only recommends."""
-    small.become({"autoscaling": {"mode": "Recommend"}})
-    return small
-
-
-def test_recommending_writes_no_count(advised: Stack) -> None:
-    advised.kubectl.run("scale", "deployment", f"{advised.name}-worker", "--replicas=2")
-    stays("the count stays", lambda: _worker_replicas(advised) == 2, 30)
-    until("what it would do is told", lambda: advised.resource()["status"]["workers"]["desired"] < 2, 30)
-    assert _worker_replicas(advised) == 2
-    assert advised.condition("AutoscalingActive")["reason"] == "Recommend"
-
-
-def test_a_new_operator_release_restarts_no_pod_of_a_users(shop: Stack, advised: Stack, kubectl: Kubectl) -> None:
-    stacks = (shop, advised)
+def test_a_new_operator_release_restarts_no_pod_of_a_users(shop: Stack, small: Stack, kubectl: Kubectl) -> None:
+    small.become({})
+    stacks = (shop, small)
     for stack in stacks:
         stack.until_ready()
     pods, templates = [stack.uids() for stack in stacks], [_templates(stack) for stack in stacks]
-    assert not advised.resource()["spec"].get("images"), "a stack that names its images proves nothing"
+    assert not small.resource()["spec"].get("images"), "a stack that names its images proves nothing"
     with _next_release(kubectl) as images:
         assert set(images.values()) <= _operators_images(kubectl)
         stays("no pod is replaced", lambda: [stack.uids() for stack in stacks] == pods, 20)
         assert [_templates(stack) for stack in stacks] == templates, "workers at none keep their images too"
-        assert not set(images.values()) & set(advised.resource()["status"]["images"].values())
+        assert not set(images.values()) & set(small.resource()["status"]["images"].values())
     for stack in stacks:
         stack.until_ready()
     assert [stack.uids() for stack in stacks] == pods
@@ -87,11 +73,6 @@ def _next_release(kubectl: Kubectl) -> Iterator[dict[str, str]]:
         yield images
     finally:
         put_back(kubectl, release)
-
-
-def _worker_replicas(stack: Stack) -> int | None:
-    deployment = stack.kubectl.get("deployment", f"{stack.name}-worker")
-    return deployment["spec"]["replicas"] if deployment else None
 
 
 def _leader(inside: Kubectl) -> str | None:
