@@ -35,9 +35,9 @@ class Known(NamedTuple):
 
 
 class OnceATurn:
-    """Puts the lines of one turn of the event loop out together, by one system call: requests that are there at the same
-    time end in the same turns. Without a loop each line goes at once. Whoever kills the process loses the lines of that
-    turn at the most, not those of the turns before.
+    """Puts the lines of one turn of the event loop out together, by one system call: requests that are there at the
+    same time end in the same turns. Without a loop each line goes at once. Whoever kills the process loses the lines of
+    that turn, and not those of the turns before.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:

@@ -18,8 +18,8 @@ Tier = Literal["gateway", "write-api", "async-api", "read-api", "worker", "migra
 
 
 _read: dict[str, tuple[tuple[int, int, int], str]] = {}
-"""By path: inode, time and size of a credential's file as it was read, and what it held. To look at a file takes a fifth of
-the time that reading it does."""
+"""By path: inode, time and size of a credential's file as it was read, and what it held. To look at a file takes a
+fifth of the time that reading it does."""
 _looked_at: dict[str, tuple[float, bytes]] = {}
 """By path: when a key's file was looked at, by the monotonic clock, and what it held."""
 _KEY_SECONDS = 1.0  # a key is used in each request, and a look at its file is a thirtieth of one
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
         return self.credential(name) if (self.credentials_dir / name).exists() else None
 
     def signing_key(self, name: Literal["consistency", "task", "drain"]) -> bytes:
-        """The bytes of a mounted token key; another one that is mounted in its place is used a second later at the most."""
+        """The bytes of a mounted token key; another one that is mounted in its place is used within a second."""
         path = f"{self.credentials_dir}/tokens/{name}"
         now = time.monotonic()
         known = _looked_at.get(path)
