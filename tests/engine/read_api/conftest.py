@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ _PRODUCT = (
     "INSERT INTO products (product_id, name, price, stock, slot, ver) VALUES (%s, 'A book', 19.90, %s, 0, %s)"
     " ON DUPLICATE KEY UPDATE stock = VALUES(stock), ver = GREATEST(ver + 1, VALUES(ver))"
 )
-_BEAT = (
+BEAT = (
     "INSERT INTO heartbeat (id, beat_at) VALUES (1, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat_at = VALUES(beat_at)"
 )
 
@@ -53,13 +53,10 @@ def micros() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass
-class World:
-    """The engines, a read API over them and the means to write."""
+@dataclass(kw_only=True)
+class Api:
+    """A read API, and the means to write where it reads: a connection to the primary as the write API's account."""
 
-    group: MysqlGroup
-    reader: Mysqld
-    redis: RedisServer
     settings: Settings
     tier: Tier
     cache: EntityCache
@@ -106,6 +103,15 @@ class World:
             return list(cursor.fetchall())
 
 
+@dataclass(kw_only=True)
+class World(Api):
+    """A read API and the engines under it."""
+
+    group: MysqlGroup
+    reader: Mysqld
+    redis: RedisServer
+
+
 async def eventually(what: str, holds: Callable[[], Any], seconds: float = 20) -> None:
     """Waits for a condition (a function that answers at once or a coroutine function)."""
     until = time.monotonic() + seconds
@@ -135,14 +141,29 @@ def read_redis(engines: Engines, engine_images: EngineImages, credentials: Path)
     )
 
 
-async def _beat(connection: Any) -> None:
-    def beat() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(_BEAT)
-
+async def beating(beat: Callable[[], object]) -> None:
+    """Write heartbeats for ever."""
     while True:
         await asyncio.to_thread(beat)  # a frozen primary does not answer
         await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[Tier, EntityCache]]:
+    """A read API that has found its servers, and a cache as writers have it."""
+    background, tier, cache = Background(), read_api.build(settings), EntityCache.open(settings)
+
+    async def works() -> bool:
+        return (await tier.admin.selftest()).reason == "ReadsWork"
+
+    try:
+        await tier.start(background)
+        await eventually("a replica serves", works)
+        yield tier, cache
+    finally:
+        await background.stop()
+        await tier.stop()
+        await cache.close()
 
 
 @pytest.fixture
@@ -168,24 +189,20 @@ async def world(
     for name, value in (tier_environment("read-api") | {"CACHE_URL": read_redis.url}).items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    background = Background()
     with ExitStack() as stack:
         connections = [stack.enter_context(mysql_group.connection("app")) for _ in range(2)]
-        beating = asyncio.create_task(_beat(connections[0]))
-        tier, cache = read_api.build(settings), EntityCache.open(settings)
-        world = World(mysql_group, mysql_reader, read_redis, settings, tier, cache, connections[1])
-        await tier.start(background)
-        await eventually("a replica serves", lambda: _works(world))
-        yield world
-        beating.cancel()
-        await background.stop()
-        await tier.stop()
-        await cache.close()
-
-
-async def _works(world: World) -> bool:
-    result = await world.tier.admin.selftest()
-    return result.reason == "ReadsWork"
+        beats = asyncio.create_task(beating(lambda: connections[0].query(BEAT)))
+        async with running(settings) as (tier, cache):
+            yield World(
+                settings=settings,
+                tier=tier,
+                cache=cache,
+                connection=connections[1],
+                group=mysql_group,
+                reader=mysql_reader,
+                redis=read_redis,
+            )
+            beats.cancel()
 
 
 async def seen(world: World, path: str, **options: Any) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.unit.read_api.servers import ORDER, Levels, order_row, product_row
-from tests.unit.services.asgi import Seen, exchange
+from tests.unit.services.asgi import IDS, Fields, Seen, exchange
 
 from hcs_services.read_api import app as read_app
 from hcs_services.read_api.fast_reads import FastReads
@@ -25,6 +25,8 @@ class Asked(NamedTuple):
     query: bytes = b""
     fields: tuple[tuple[bytes, bytes], ...] = ()
     seconds: float = 0.0
+    ids: Fields = IDS
+    body: bytes = b""
 
 
 class Door:
@@ -59,7 +61,16 @@ class Door:
     async def ask(self, asked: Asked) -> Seen:
         """One request."""
         self.levels.pass_time(asked.seconds)
-        return await exchange(self.app, asked.method, asked.path, query=asked.query, fields=asked.fields)
+        came = {"type": "http.request", "body": asked.body, "more_body": False}
+        return await exchange(
+            self.app,
+            asked.method,
+            asked.path,
+            query=asked.query,
+            fields=asked.fields,
+            ids=asked.ids,
+            messages=[came],
+        )
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,16 @@ class Doors:
     slow: Door
     fast: Door
 
-    async def ask(self, requests: list[Asked], prepare: Callable[[Door], None] = lambda _: None) -> None:
-        """Ask both, of the same state."""
+    async def ask(self, requests: list[Asked], prepare: Callable[[Door], None] = lambda _: None) -> list[Seen]:
+        """Ask both, of the same state; the answers, which are the same."""
         for door in (self.slow, self.fast):
             door.renew()
             prepare(door)
+        answers = []
         for asked in requests:
             expected, found = await self.slow.ask(asked), await self.fast.ask(asked)
             assert expected == found, asked
+            answers.append(found)
         for door in (self.slow, self.fast):
             await door.levels.cached.close()
+        return answers

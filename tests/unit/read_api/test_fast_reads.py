@@ -7,9 +7,10 @@ null entry) is there for the next in both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from tests.unit.read_api.doors import GTID, Asked, Door, Doors
 from tests.unit.read_api.servers import ORDER, ORDER_ID
+from tests.unit.services.asgi import any_ids
 
 from hcs_services.application import PREFIX
 from hcs_services.cache import list_key, order_key, product_key
@@ -25,6 +27,7 @@ from hcs_services.tokens import ConsistencyToken
 
 pytestmark = pytest.mark.unit
 KEY = b"a key"
+SOON = ((b"x-request-timeout", b"5"),)
 LOST = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-99"
 OTHERS = [public_order_id(ORDER - number) for number in (1, 2, 3)]
 
@@ -86,6 +89,8 @@ requests = st.builds(
     query=queries,
     fields=st.lists(fields, max_size=4).map(tuple),
     seconds=st.sampled_from([0.0, 0.0, 0.5, 1.5, 400.0]),
+    ids=any_ids,
+    body=st.sampled_from([b"", b"", b"{}", b" " * 70_000]),
 )
 
 
@@ -102,26 +107,64 @@ plain = st.one_of(
 )
 
 
-def down(*, cache: bool, primary: bool, replica: bool, frozen: float) -> Callable[[Door], None]:
+many = st.lists(
+    st.builds(Asked, path=plain, method=st.sampled_from(["GET", "HEAD"]), fields=st.lists(fields, max_size=3).map(tuple)),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+async def broken(*_: object) -> Any:
+    raise ZeroDivisionError
+
+
+async def endless(*_: object) -> Any:
+    await asyncio.Event().wait()
+
+
+def servers_that(act: Callable[..., Awaitable[Any]]) -> Callable[[Door], None]:
+    """Instead of answering a read."""
+
     def prepare(door: Door) -> None:
-        door.levels.cache.down, door.frozen = cache, frozen
-        door.levels.cluster.primary.down, door.levels.cluster.replica.down = primary, replica
+        for server in (door.levels.cluster.primary, door.levels.cluster.replica):
+            server.fetch_all = act  # type: ignore[method-assign, assignment]
 
     return prepare
 
 
-@given(
-    asked=st.lists(
-        st.builds(Asked, path=plain, method=st.sampled_from(["GET", "HEAD"]), fields=st.lists(fields, max_size=3).map(tuple)),
-        min_size=1, max_size=6,
-    ),
-    state=st.builds(down, cache=st.booleans(), primary=st.booleans(), replica=st.booleans(), frozen=st.sampled_from([0.0, 0.4, 12.7])),
-)  # fmt: skip
-@settings(max_examples=150)
+def full(door: Door) -> None:
+    """Nobody may even wait for a server."""
+    sources = door.levels.sources
+    sources._replica_slots._places = sources._primary_slots._places = 0
+
+
+@st.composite
+def states(draw: st.DrawFn) -> Callable[[Door], None]:
+    cache, primary, replica, too_old = (draw(st.booleans()) for _ in range(4))
+    frozen = draw(st.sampled_from([0.0, 0.4, 12.7]))
+    more = draw(st.sampled_from([None, None, full, servers_that(broken)]))
+
+    def prepare(door: Door) -> None:
+        cluster = door.levels.cluster
+        door.levels.cache.down, door.frozen = cache, frozen
+        cluster.primary.down, cluster.replica.down, cluster.too_old = primary, replica, too_old
+        if more is not None:
+            more(door)
+
+    return prepare
+
+
+@given(asked=many, state=states())
+@settings(max_examples=200)
 def test_so_do_plain_ones_in_any_state_of_the_engines(
     doors: Doors, asked: list[Asked], state: Callable[[Door], None]
 ) -> None:
     asyncio.run(doors.ask(asked, state))
+
+
+@given(asked=many)
+@settings(max_examples=20)
+def test_so_do_those_whose_time_ends_before_a_server_answers(doors: Doors, asked: list[Asked]) -> None:
+    asyncio.run(doors.ask([each._replace(fields=SOON + each.fields) for each in asked], servers_that(endless)))
 
 
 # -- and one by one
@@ -183,24 +226,21 @@ async def test_what_is_unusual_reaches_fastapi(doors: Doors, path: str, query: b
     assert doors.fast.passed == 1
 
 
-async def test_a_failure_that_nobody_foresaw_is_the_same_500(doors: Doors) -> None:
-    async def broken(*_: object) -> None:
-        raise ZeroDivisionError
-
-    def prepare(door: Door) -> None:
-        door.reads.product = broken  # type: ignore[method-assign, assignment]
-
-    await doors.ask([Asked(f"{PREFIX}/products/book-1")], prepare)
-
-
-async def test_a_late_answer_is_the_same_504(doors: Doors) -> None:
-    async def endless(*_: object) -> None:
-        await asyncio.Event().wait()
-
-    def prepare(door: Door) -> None:
-        door.reads.product = endless  # type: ignore[method-assign, assignment]
-
-    await doors.ask([Asked(f"{PREFIX}/products/book-1", fields=((b"x-request-timeout", b"5"),))], prepare)
+@pytest.mark.parametrize(
+    ("state", "fields", "status", "told"),
+    [
+        (servers_that(broken), (), 500, {}),
+        (servers_that(endless), SOON, 504, {}),
+        (full, (), 503, {b"retry-after": b"1", b"x-overloaded": b"true"}),
+    ],
+)
+async def test_a_failure_that_is_not_the_requests_is_the_same_problem(
+    doors: Doors, state: Callable[[Door], None], fields: Any, status: int, told: dict[bytes, bytes]
+) -> None:
+    (seen,) = await doors.ask([Asked(f"{PREFIX}/products/book-1", fields=fields)], state)
+    assert seen.sent[0]["status"] == status
+    assert dict(seen.sent[0]["headers"]).items() >= told.items()
+    assert doors.fast.passed == 0
 
 
 async def test_a_fast_read_is_counted_and_logged_under_its_route(doors: Doors) -> None:

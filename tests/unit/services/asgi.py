@@ -8,9 +8,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pytest
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from hcs_services import request_context
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+Fields = Sequence[tuple[bytes, bytes]]
+IDS: Fields = ((b"x-request-id", b"a-request"), (b"traceparent", TRACE.encode()))
+"""An id and a trace that a request comes with."""
+any_ids: st.SearchStrategy[Fields] = st.one_of(
+    st.just(IDS),
+    st.lists(
+        st.tuples(
+            st.sampled_from([name for name, _ in IDS]),
+            st.sampled_from([*(value for _, value in IDS), b"", b"a b", b"\xff"]),
+        ),
+        max_size=3,
+    ),
+)
+"""None, several, and such as are not taken."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +106,24 @@ class Seen(NamedTuple):
     logs: list[Any]
 
 
+class Digits:
+    """Draws the same id, and the same span, for each request."""
+
+    def take(self, count: int) -> str:
+        return "7" * count
+
+
 async def exchange(
     app: Any,
     method: str,
     path: str,
     *,
     query: bytes = b"",
-    fields: Sequence[tuple[bytes, bytes]] = (),
+    fields: Fields = (),
+    ids: Fields = IDS,
     messages: Sequence[dict[str, Any]] = ({"type": "http.request", "body": b"", "more_body": False},),
 ) -> Seen:
-    """One request whose id and trace are always the same; the last of its messages comes again and again."""
+    """One request; the last of its messages comes again and again."""
     sent: list[dict[str, Any]] = []
     pending = list(messages)
 
@@ -114,13 +140,14 @@ async def exchange(
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": query,
-        "headers": [(b"x-request-id", b"a-request"), (b"traceparent", TRACE.encode()), *fields],
+        "headers": [*ids, *fields],
         "scheme": "http",
         "server": ("api", 80),
         "client": ("peer", 1),
         "http_version": "1.1",
     }
-    with capture_logs() as logs:
+    with capture_logs() as logs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request_context, "_digits", Digits())
         await app(scope, receive, send)
     for line in logs:
         line.pop("milliseconds", None)

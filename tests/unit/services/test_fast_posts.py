@@ -4,175 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
-from collections.abc import Mapping
-from dataclasses import replace
-from decimal import Decimal
-from itertools import count
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.async_api.played import KEY, NOW, World
-from tests.unit.services.asgi import Seen, exchange
-from tests.unit.services.played_rows import PlayedRows
+from tests.unit.async_api.played import KEY, NOW
+from tests.unit.services.asgi import any_ids
+from tests.unit.services.post_doors import GTID, ORDER, PAYMENT, PLAIN, Asked, Door, Doors, plain
 
-from hcs_services import application, async_api, tokens
+from hcs_services import tokens
 from hcs_services.application import PREFIX
-from hcs_services.async_api.task_results import TaskResults
+from hcs_services.database.errors import (
+    DatabaseUnavailable,
+    DeadlinePassed,
+    OutcomeUnknown,
+    TransactionTooLarge,
+)
 from hcs_services.database.versions import clock_version
-from hcs_services.fast_posts import FastPosts, Post
-from hcs_services.idempotency import Key
 from hcs_services.identifiers import parse_task_id, public_order_id
-from hcs_services.models import NewOrder
 from hcs_services.problem import problem
-from hcs_services.settings import Settings
-from hcs_services.write_api import routes as write_routes
-from hcs_services.write_api.repository import product_row
-from hcs_services.write_api.service import WriteService
-from hcs_services.write_api.unit import Answer, Done, UnitOfWork, from_outcome, is_own
 
 pytestmark = pytest.mark.unit
 
-MAIL = {"user_id": "ada", "to": "ada@customers.example", "subject": "Grüße", "body": "It left."}
-PAYMENT = {"order_id": "070NTGATNPGDBH", "amount": "39.80", "currency": "EUR", "method_token": "tok_ok"}
-REPORT = {"user_id": "ada", "from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00+01:00"}
-SYNC = {"since": "2026-11-23T00:00:00.5Z"}
-ORDER = {"user_id": "ada", "product_id": "book-1", "quantity": 2}
-PLAIN: dict[str, dict[str, Any]] = {
-    "notifications": MAIL,
-    "payments": PAYMENT,
-    "reports": REPORT,
-    "sync": SYNC,
-    "orders": ORDER,
-}
-GTID = "5b4f9b3e-0f7d-4a2b-9d51-2f3e6f0a7c11:1-7"
 KINDS = ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json",
          "application/json; charset=utf-16", "text/json", ""]  # fmt: skip
-
-
-class Asked(NamedTuple):
-    """One POST; `parts` are its body's."""
-
-    path: str
-    parts: tuple[bytes, ...]
-    kind: str = "application/json"
-    keys: tuple[bytes, ...] = ()
-    method: str = "POST"
-    gone: bool = False  # the client, before the last part
-
-
-class Desk:
-    """Places orders in memory: the real service and the real signer, with ids, key and clock that are always the same."""
-
-    def __init__(self) -> None:
-        ids = count(1)
-        self.rows, self.kept = PlayedRows(), dict[tuple[str, str, str], tuple[bytes, Done]]()
-        self.rows.products["book-1"] = product_row("book-1", "A book", Decimal("19.90"), 5, clock_version(NOW))
-        self.service = WriteService(
-            task_key=lambda: KEY, order_id=lambda *_: next(ids), task_id=lambda _key, name, _now: name
-        )
-        self.unit = UnitOfWork(None, None, shard=0, token_key=lambda: KEY, committed=lambda: None)  # type: ignore[arg-type]
-
-    async def place(self, key: Key, body: NewOrder) -> Answer:
-        """As the group would: what is kept under the key, else a new order."""
-        digest, kept = self.kept.get(key.primary_key, (key.body_hash, None))
-        if digest != key.body_hash:
-            raise problem("idempotency-key-reused", "The key was used for another body.")
-        if kept is not None:
-            return self.unit.answer(replace(kept, replayed=True), GTID)
-        done = from_outcome(await self.service.create_order(self.rows, body, NOW))
-        if not is_own(key):
-            self.kept[key.primary_key] = (key.body_hash, done)
-        return self.unit.answer(done, GTID)
-
-
-class Door:
-    """An async API and the write API's orders; `passed` counts what went on to FastAPI through the fast door."""
-
-    def __init__(self, *, fast: bool, object_store: bool) -> None:
-        self.passed, self.world = 0, World()
-        self.acceptance = self.world.acceptance
-        front = self._front if fast else lambda inner, _: inner
-        results = TaskResults(None, None, lambda: KEY)  # type: ignore[arg-type]
-        tasks = Settings(HCS_CREDENTIALS_DIR=Path("/nowhere"), HCS_TIER="async-api")
-        self.tasks = async_api.create(tasks, self.acceptance, results, object_store=object_store, front=front)
-        orders = Settings(HCS_CREDENTIALS_DIR=Path("/nowhere"), HCS_TIER="write-api")
-        self.desk = Desk()
-        posts = write_routes.posts(self.desk)  # type: ignore[arg-type]
-        app, self.orders = application.create("Write API", "", orders, front=lambda inner: front(inner, posts))
-        write_routes.add_routes(app, None, None, posts)  # type: ignore[arg-type]
-
-    def renew(self) -> None:
-        """Another world under the same application, which takes long to build."""
-        self.passed, self.world = 0, World()
-        vars(self.acceptance).update(vars(self.world.acceptance))
-        vars(self.desk).update(vars(Desk()))
-
-    def _front(self, inner: Any, posts: Mapping[str, Post]) -> FastPosts:
-        async def counted(*call: Any) -> None:
-            self.passed += 1
-            await inner(*call)
-
-        return FastPosts(counted, posts)
-
-    def published(self) -> list[Any]:
-        """Every message with its attempt and the trace it belongs to, but not the span."""
-        return [
-            (queue, sent, {**headers, "traceparent": headers["traceparent"].rsplit("-", 2)[0]})
-            for queue, sent, headers in self.world.broker.published
-        ]
-
-    async def ask(self, asked: Asked) -> Seen:
-        """One request."""
-        fields = [(b"content-type", asked.kind.encode())] if asked.kind else []
-        fields += [(b"idempotency-key", key) for key in asked.keys]
-        messages: list[dict[str, Any]] = [
-            {"type": "http.request", "body": part, "more_body": True} for part in asked.parts
-        ]
-        if asked.gone:
-            messages[-1] = {"type": "http.disconnect"}
-        else:
-            messages[-1]["more_body"] = False
-        app = self.orders if "order" in asked.path else self.tasks
-        return await exchange(app, asked.method, f"{PREFIX}/{asked.path}", fields=fields, messages=messages)
-
-
-class Doors:
-    """Both, with ids that are the same."""
-
-    def __init__(self, *, object_store: bool = True) -> None:
-        self.slow = Door(fast=False, object_store=object_store)
-        self.fast = Door(fast=True, object_store=object_store)
-
-    async def ask(self, requests: list[Asked], *, away: bool = False) -> list[Seen]:
-        """The answers, which are the same; so is what was published and placed, and which keys are held."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(secrets, "token_bytes", bytes)
-            for door in (self.slow, self.fast):
-                door.renew()
-                door.world.broker.away = away
-            found = []
-            for asked in requests:
-                expected, seen = await self.slow.ask(asked), await self.fast.ask(asked)
-                assert expected == seen, asked
-                found.append(seen)
-            assert self.slow.published() == self.fast.published()
-            assert self.slow.world.keys.rows == self.fast.world.keys.rows
-            assert vars(self.slow.desk.rows) == vars(self.fast.desk.rows)
-            assert self.slow.desk.kept == self.fast.desk.kept
-            return found
+SOON = ((b"x-request-timeout", b"5"),)
 
 
 @pytest.fixture(scope="module")
 def doors() -> Doors:
     return Doors()
-
-
-def plain(name: str, **fields: Any) -> Asked:
-    return Asked(name, (json.dumps(PLAIN[name]).encode(),), **fields)
 
 
 # -- whatever is asked
@@ -196,6 +60,13 @@ def bodies(draw: st.DrawFn, name: str) -> bytes:
     )
 
 
+fields = st.one_of(
+    st.tuples(st.just(b"content-type"), st.sampled_from([b"application/json", b"text/json", b""])),
+    st.tuples(st.just(b"content-length"), st.sampled_from([b"0", b"70000", b"x"])),
+    st.tuples(st.sampled_from([b"x-request-timeout", b"accept", b"expect", b"host"]), st.sampled_from([b"0", b"70000", b"100-continue", b"\xff"])),
+)  # fmt: skip
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> Asked:
     name = draw(st.sampled_from(sorted(PLAIN)))
@@ -206,15 +77,91 @@ def requests(draw: st.DrawFn) -> Asked:
         parts=draw(st.sampled_from([(body,), (body[:cut], body[cut:]), (b"", body, b"")])),
         kind=draw(st.sampled_from(KINDS[:1] * 6 + KINDS)),
         keys=tuple(draw(st.lists(st.sampled_from([b"k", b"other", b"", b"a b", b"\xe9", b"x" * 256]), max_size=2))),
-        method=draw(st.sampled_from(["POST"] * 6 + ["PUT", "GET", "post"])),
+        method=draw(st.sampled_from(["POST"] * 6 + ["PUT", "GET", "HEAD", "post"])),
         gone=draw(st.integers(0, 9)) == 0,
+        query=draw(st.sampled_from([b"", b"", b"a=b", b"\xff"])),
+        fields=tuple(draw(st.lists(fields, max_size=2))),
+        ids=draw(any_ids),
     )
 
 
-@given(asked=st.lists(requests(), min_size=1, max_size=5), away=st.booleans())
+@given(asked=st.lists(requests(), min_size=1, max_size=5))
 @settings(max_examples=300)
-def test_any_posts_get_the_same_answers(doors: Doors, asked: list[Asked], away: bool) -> None:
-    asyncio.run(doors.ask(asked, away=away))
+def test_any_posts_get_the_same_answers(doors: Doors, asked: list[Asked]) -> None:
+    asyncio.run(doors.ask(asked))
+
+
+Trouble = Callable[[], Coroutine[None, None, None]]
+
+
+async def endless() -> None:
+    await asyncio.Event().wait()
+
+
+def failing(failure: Callable[[], Exception]) -> Trouble:
+    """Raise another one each time."""
+
+    async def fail() -> None:
+        raise failure()
+
+    return fail
+
+
+ENGINES = ("broker", "keys", "desk")
+
+
+def with_trouble(trouble: Trouble, *, at: Iterable[str] = ENGINES) -> Callable[[Door], None]:
+    def prepare(door: Door) -> None:
+        engines: dict[str, Any] = {"broker": door.world.broker, "keys": door.world.keys, "desk": door.desk}
+        for name in at:
+            engines[name].trouble = trouble
+
+    return prepare
+
+
+LATE, GONE = partial(DeadlinePassed, "late"), partial(DatabaseUnavailable, "gone")
+UNKNOWN, TOO_LARGE = partial(OutcomeUnknown, "?"), partial(TransactionTooLarge, "too large")
+IN_FLIGHT = partial(problem, "request-in-flight", "It is.")
+OVERLOADED = partial(problem, "overloaded", "Too much.", retry_after=1)
+BUG = ZeroDivisionError
+FAILURES: tuple[Callable[[], Exception], ...] = (LATE, GONE, UNKNOWN, TOO_LARGE, IN_FLIGHT, OVERLOADED, BUG)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> Callable[[Door], None]:
+    away, cannot_mark = draw(st.booleans()), draw(st.booleans())
+    trouble = failing(draw(st.sampled_from(FAILURES)))
+    places = draw(st.sets(st.sampled_from(ENGINES)))
+
+    def prepare(door: Door) -> None:
+        door.world.broker.away, door.world.keys.cannot_mark = away, cannot_mark
+        with_trouble(trouble, at=places)(door)
+
+    return prepare
+
+
+taken = st.builds(
+    plain,
+    st.sampled_from(sorted(PLAIN)),
+    kind=st.sampled_from(KINDS),
+    keys=st.sampled_from([(), (b"k",), (b"other",)]),
+    fields=st.lists(fields, max_size=2).map(tuple),
+)
+many = st.lists(taken, min_size=1, max_size=5)
+
+
+@given(asked=many, state=states())
+@settings(max_examples=200)
+def test_so_do_plain_ones_in_any_state_of_the_engines(
+    doors: Doors, asked: list[Asked], state: Callable[[Door], None]
+) -> None:
+    asyncio.run(doors.ask(asked, state))
+
+
+@given(asked=many)
+@settings(max_examples=20)
+def test_so_do_those_whose_time_ends_before_an_engine_answers(doors: Doors, asked: list[Asked]) -> None:
+    asyncio.run(doors.ask([each._replace(fields=SOON + each.fields) for each in asked], with_trouble(endless)))
 
 
 # -- and one by one
@@ -244,10 +191,54 @@ async def test_what_is_unusual_or_wrong_reaches_fastapi(doors: Doors, asked: Ask
     assert doors.fast.passed == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (plain("payments", kind="text/json", fields=((b"content-type", b"application/json"),)), 415),
+        (plain("payments", fields=((b"content-type", b"text/json"),)), 202),
+        (plain("payments", keys=(b"a b", b"k")), 400),
+        (plain("payments", keys=(b"k", b"a b")), 202),
+        (plain("payments", fields=((b"content-length", b"70000"),)), 413),
+        (plain("payments", query=b"currency=USD"), 202),
+        (plain("payments", ids=()), 202),
+    ],
+)
+async def test_of_a_repeated_field_the_first_counts_at_both_and_what_is_not_asked_for_nowhere(
+    doors: Doors, asked: Asked, status: int
+) -> None:
+    (seen,) = await doors.ask([asked])
+    assert seen.sent[0]["status"] == status
+
+
 async def test_a_repeat_says_so_and_a_bad_key_is_refused_at_both(doors: Doors) -> None:
     first, again, bad = await doors.ask([plain("payments", keys=(key,)) for key in (b"k", b"k", b"a b")])
     assert (b"idempotency-replayed", b"true") in again.sent[0]["headers"]
     assert (first.sent[1], bad.sent[0]["status"]) == (again.sent[1], 400)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "trouble", "status", "told"),
+    [
+        ("payments", "broker", failing(BUG), 500, {}),
+        ("payments", "broker", endless, 504, {}),
+        ("payments", "keys", failing(GONE), 503, {b"retry-after": b"1"}),
+        ("payments", "keys", failing(UNKNOWN), 503, {b"retry-after": b"2"}),
+        ("payments", "keys", failing(IN_FLIGHT), 409, {}),
+        ("orders", "desk", failing(BUG), 500, {}),
+        ("orders", "desk", endless, 504, {}),
+        ("orders", "desk", failing(LATE), 504, {}),
+        ("orders", "desk", failing(TOO_LARGE), 413, {}),
+        ("orders", "desk", failing(OVERLOADED), 503, {b"retry-after": b"1", b"x-overloaded": b"true"}),
+    ],
+)
+async def test_a_failure_that_is_not_the_posts_is_the_same_problem(
+    doors: Doors, name: str, at: str, trouble: Trouble, status: int, told: dict[bytes, bytes]
+) -> None:
+    asked = plain(name, keys=(b"k",), fields=SOON if trouble is endless else ())
+    (seen,) = await doors.ask([asked], with_trouble(trouble, at=[at]))
+    assert seen.sent[0]["status"] == status
+    assert dict(seen.sent[0]["headers"]).items() >= told.items()
+    assert doors.fast.passed == 0
 
 
 async def test_a_sync_without_an_object_store_is_the_same_problem() -> None:
