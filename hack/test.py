@@ -36,7 +36,7 @@ _SIDE_BY_SIDE = 3  # API server tests wait longer than they compute; each of the
 # last one.
 _PARTS = (
     ("test_group_of_three.py", "test_services_failover.py", "test_global_limit.py"),
-    ("test_queue_of_three.py", "test_member.py", "test_settings.py"),
+    ("test_queue_of_three.py", "test_member.py", "test_overload.py"),
     (
         "test_data_loss.py",
         "test_errant.py",
