@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.engine.mysql_servers import GROUP_NAME, bootstrap
-from tests.engine.read_api.conftest import World, eventually, replicated
+from tests.engine.read_api.conftest import World, eventually
 from tests.unit.read_api.servers import Got
 
 from hcs_services.tokens import ConsistencyToken
@@ -27,7 +27,7 @@ def bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_primary_that_stops_is_outlived_by_its_replica_up_to_the_bound(world: World) -> None:
     order_id, document, _ = world.order("ada")
     path, now = f"/orders/{order_id}", world.token({})
-    await eventually("the order is on the replica and in the cache", lambda: replicated(world, path))
+    await eventually("the order is in the cache", lambda: held(world, path))
     await eventually("the replica has the token's transactions", lambda: by_replica(world, path, now))
     world.group.primary.container.kill()
     try:
@@ -58,6 +58,12 @@ async def only_the_cache_answers(world: World, path: str) -> None:
     cached = await world.get(path)
     assert (cached.status, cached.headers["x-data-source"] in {"l1", "cache"}) == (200, True)
     assert int(cached.headers["x-data-frozen"]) >= BOUND
+
+
+async def held(world: World, path: str) -> bool:
+    """Whether Redis has it: a fill is left out if it cannot be proven to be the newest, as may be the first one."""
+    got = await world.get(path)
+    return got.status == 200 and got.headers["x-data-source"] == "cache"
 
 
 async def read(world: World, path: str, token: str) -> Got:
