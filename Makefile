@@ -18,7 +18,7 @@ many-tasks: ## TASKS=100000 tasks through workers killed at random, and a redriv
 	@$(PYTHON) -m hack.engine --capture=no tests/engine/worker/test_many_tasks.py --tasks=$(or $(TASKS),100000)
 
 .PHONY: races
-races: ## READS=100000 reads against their tokens, OFFERED=1000 requests a second at two gateways, and the small races; prints figures
+races: ## READS=100000 reads against their tokens, OFFERED=1000 requests a second at two gateways, the small races and the overload; prints figures
 	@$(PYTHON) -m hack.engine --capture=no $(addprefix tests/engine/,cache/test_race.py read_api/test_token_race.py write_api/test_no_oversell.py gateway/test_global_limit.py gateway/test_overload.py) --checked-reads=$(or $(READS),100000) --offered=$(or $(OFFERED),1000)
 
 .PHONY: up images status logs down clean
